@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the programs that tests/servers/build builds, so that "go mod tidy" keeps what they need.
+package tools
+
+import _ "github.com/kserve/kserve/cmd/manager"
