@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct process_request {
@@ -11,6 +12,7 @@ struct process_request {
     const char *const *environment; /* NULL-terminated "NAME=value" added to our own environment */
     const char *input;              /* fed to standard input; NULL: /dev/null */
     int64_t timeout_ms;             /* the program is killed after that */
+    bool quiet;                     /* its standard error goes to /dev/null, not to ours */
 };
 
 struct process_result {
@@ -19,8 +21,8 @@ struct process_result {
 };
 
 struct process_runner {
-    /* Runs and waits. Standard error is ours. Fails when the program cannot be started, runs too
-     * long or prints too much; a non-zero exit code is no failure. */
+    /* Runs and waits. Standard error is ours unless quiet. Fails when the program cannot be
+     * started, runs too long or prints too much; a non-zero exit code is no failure. */
     int (*run)(void *user, const struct process_request *request, struct process_result *result,
                struct error **err);
     void *user;

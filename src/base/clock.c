@@ -125,8 +125,7 @@ static int64_t duration_unit(const char **at) {
     } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         size_t length = strlen(units[i].name);
-        bool longer = units[i].name[length - 1] == 'm' && (*at)[length] == 's';
-        if (strncmp(*at, units[i].name, length) == 0 && !longer) {
+        if (strncmp(*at, units[i].name, length) == 0) {
             *at += length;
             return units[i].milliseconds;
         }

@@ -88,6 +88,8 @@ static int start(pid_t *pid, const struct process_request *request, struct pipes
     else
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, pipes->output[1], STDOUT_FILENO);
+    if (request->quiet)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 
     char *const *arguments;
     memcpy(&arguments, &request->arguments, sizeof(arguments));

@@ -1,0 +1,164 @@
+#include "deploy/prepare_offline.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "base/yaml.h"
+#include "model/project_path.h"
+#include "model/uri.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* ---- what must be given ---- */
+
+static int check_commit(const struct inputs *inputs, struct problems *problems,
+                        struct error **err) {
+    size_t length = strlen(inputs->commit);
+    if (length == 40 || length == 64)
+        return 0;
+    return problems_add(problems, err, true, "MODEL_REPO_COMMIT",
+                        "git ls-remote URL tells the commit of every branch and tag",
+                        "%s: with --offline no server can be asked for the commit",
+                        length == 0 ? "MODEL_REPO_COMMIT is not set"
+                                    : "MODEL_REPO_COMMIT is abbreviated");
+}
+
+int offline_check(const struct inputs *inputs, struct problems *problems, struct error **err) {
+    if (inputs->storage_uri[0] != '\0')
+        return 0; /* asks no server anyway */
+    if (check_commit(inputs, problems, err) < 0)
+        return -1;
+    const struct {
+        const char *parameter;
+        const char *value;
+    } needed[] = {{"PIPELINE_TAG", inputs->pipeline_tag}, {"LIBRARY_NAME", inputs->library_name}};
+    for (size_t i = 0; i < array_length(needed); i++)
+        if (needed[i].value[0] == '\0' &&
+            problems_add(problems, err, true, needed[i].parameter,
+                         "for example PIPELINE_TAG=text-generation LIBRARY_NAME=transformers",
+                         "%s is not set: with --offline no README is read that could tell it",
+                         needed[i].parameter) < 0)
+            return -1;
+    const struct {
+        const char *parameter;
+        const char *value;
+    } refused[] = {{"MODEL_DIR", inputs->model_dir},
+                   {"MODEL_REPO_BRANCH", inputs->branch},
+                   {"MODEL_REPO_TAG", inputs->tag}};
+    for (size_t i = 0; i < array_length(refused); i++)
+        if (refused[i].value[0] != '\0' &&
+            problems_add(problems, err, true, refused[i].parameter,
+                         "leave it out: MODEL_REPO_COMMIT says which commit",
+                         "%s is set: with --offline no server can be asked about it",
+                         refused[i].parameter) < 0)
+            return -1;
+    bool unnamed = inputs->model_repo[0] == '\0' && inputs->model_git_url[0] != '\0';
+    return unnamed ? problems_add(problems, err, true, "MODEL_REPO", NULL,
+                                  "MODEL_REPO is not set: with --offline it names the repository")
+                   : 0;
+}
+
+/* ---- runtimes ---- */
+
+static bool is_runtime(const json_t *object) {
+    const char *kind = json_text_at(object, "kind", NULL);
+    return (text_equal(kind, "ClusterServingRuntime") || text_equal(kind, "ServingRuntime")) &&
+           json_text_at(object, "metadata", "name", NULL) != NULL;
+}
+
+int offline_runtimes(json_t **out, const char *text, size_t length, const char *what,
+                     struct error **err) {
+    cleanup_json json_t *document = NULL;
+    if (yaml_to_json(&document, text, length, what, ERROR_PARAMETER, err) < 0)
+        return -1;
+    json_t *items = json_object_get(document, "items");
+    cleanup_json json_t *runtimes =
+        json_is_array(items) ? json_incref(items) : json_pack("[O]", document);
+    if (runtimes == NULL)
+        return error_no_memory(err);
+    size_t i;
+    const json_t *runtime;
+    json_array_foreach(runtimes, i, runtime) {
+        if (!is_runtime(runtime)) {
+            error_new(err, ERROR_PARAMETER, "%s holds no ClusterServingRuntime", what);
+            return error_hint(err, "kubectl get clusterservingruntime NAME -o yaml prints one");
+        }
+    }
+    *out = steal_pointer(runtimes);
+    return 0;
+}
+
+bool offline_kserve(enum kserve_generation *out, const char *version) {
+    const char *at = version + (version[0] == 'v');
+    int64_t numbers[2] = {0, 0};
+    for (size_t i = 0; i < 2; i++) {
+        char digits[8] = "";
+        size_t length = strspn(at, "0123456789");
+        if (length == 0 || length >= sizeof(digits))
+            return false;
+        memcpy(digits, at, length);
+        if (!text_to_integer(digits, 0, 9999999, &numbers[i]))
+            return false;
+        at += length;
+        if (i == 0 && *at++ != '.')
+            return false;
+    }
+    if (*at != '\0' && *at != '.' && *at != '-')
+        return false;
+    bool legacy = numbers[0] == 0 && numbers[1] <= 15;
+    *out = legacy ? KSERVE_LEGACY_MODES : KSERVE_NEW_MODES;
+    return true;
+}
+
+/* ---- the model ---- */
+
+static int take_repository(struct model *model, const struct inputs *inputs, struct error **err) {
+    cleanup_strings struct strings paths = {.items = NULL};
+    if (project_path_candidates(&paths, inputs->model_repo, inputs->namespace_, err) < 0 ||
+        model_init(model, err) < 0 || model_set(&model->path, paths.items[0], err) < 0 ||
+        model_set(&model->commit, inputs->commit, err) < 0)
+        return -1;
+    for (char *at = model->commit; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    if (model_complete_path(model, err) < 0 ||
+        model_set(&model->pipeline_tag, inputs->pipeline_tag, err) < 0 ||
+        model_set(&model->library_name, inputs->library_name, err) < 0 ||
+        model_set(&model->card_origin, "PIPELINE_TAG and LIBRARY_NAME", err) < 0)
+        return -1;
+    return strings_add_format(&model->warnings, err,
+                              "offline: nobody looked whether %s has this commit; its id in "
+                              "GitLab, a live object and the "
+                              "rules of the cluster are not known",
+                              model->path);
+}
+
+static int take_model(struct model *out, const struct inputs *inputs, struct error **err) {
+    if (inputs->storage_uri[0] != '\0') {
+        const struct model_request request = {.repository = inputs->model_repo,
+                                              .namespace_ = inputs->namespace_,
+                                              .branch = "",
+                                              .tag = "",
+                                              .commit = "",
+                                              .pipeline_tag = inputs->pipeline_tag,
+                                              .library_name = inputs->library_name};
+        return uri_resolve(out, &request, inputs->storage_uri, err);
+    }
+    cleanup_model struct model model = {0};
+    if (take_repository(&model, inputs, err) < 0)
+        return -1;
+    *out = model;
+    model = (struct model){0};
+    return 0;
+}
+
+int prepare_offline(struct preparation *out, const struct prepare_context *context,
+                    json_t *runtimes, enum kserve_generation kserve, struct error **err) {
+    const struct observer *observer = context->observer;
+    if (take_model(&out->model, context->inputs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < out->model.warnings.count; i++)
+        observer->notice(observer->user, out->model.warnings.items[i]);
+    out->facts.kserve = kserve;
+    out->facts.runtimes = json_incref(runtimes);
+    return prepare_plan(out, context, err);
+}

@@ -1,0 +1,281 @@
+#include "rollout_private.h"
+
+#include "base/json.h"
+#include "base/text.h"
+
+#include <string.h>
+
+/* Ranks of trouble: what an InferenceService itself tells comes before what its parts tell. */
+enum {
+    RANK_DELETED = 100,
+    RANK_REPLACED = 95,
+    RANK_CHANGED = 90,
+    RANK_STOPPED = 85,
+    RANK_FROZEN = 80,
+    RANK_INVALID = 70,
+    RANK_RECONCILE = 58,
+    RANK_BLOCKED = 20,
+};
+
+static const json_t *status_of(const struct observed *service) {
+    return json_at(service->object, "status", NULL);
+}
+
+static bool differs(const json_t *now, const json_t *before) {
+    return before == NULL ? json_object_size(now) > 0 : !json_equal(now, before);
+}
+
+bool service_status_is_ours(const struct rollout *rollout) {
+    const struct observed *service = store_service(rollout);
+    if (service == NULL)
+        return false;
+    const json_t *status = status_of(service);
+    const struct rollout_target *target = &rollout->target;
+    if (target->changed && target->status_before != NULL)
+        return differs(status, target->status_before);
+    /* The first generation of an object that was just created has no older status. */
+    if (target->changed && json_integer_at(service->object, 1, "metadata", "generation", NULL) <= 1)
+        return json_object_size(status) > 0;
+    return service->first != NULL && differs(status, json_at(service->first, "status", NULL));
+}
+
+static const char *transition_of(const struct observed *service) {
+    return text_or_empty(
+        json_text_at(status_of(service), "modelStatus", "transitionStatus", NULL));
+}
+
+bool service_is_ready(const struct rollout *rollout) {
+    const struct observed *service = store_service(rollout);
+    if (service == NULL || !service->listed)
+        return false;
+    const json_t *object = service->object;
+    return condition_is(condition_of(object, "Ready"), "True") &&
+           !condition_is(condition_of(object, "PredictorReady"), "False") &&
+           !condition_is(condition_of(object, "Stopped"), "True") &&
+           !text_equal(transition_of(service), "InvalidSpec");
+}
+
+static void track(bool is, bool *was, int64_t *since_ms, int64_t at_ms) {
+    if (is && !*was)
+        *since_ms = at_ms;
+    *was = is;
+}
+
+void service_track(struct rollout *rollout, int64_t at_ms) {
+    const struct observed *service = store_service(rollout);
+    const char *transition = service != NULL ? transition_of(service) : "";
+    track(text_equal(transition, "InvalidSpec"), &rollout->invalid, &rollout->invalid_since_ms, at_ms);
+    track(text_equal(transition, "BlockedByFailedLoad"), &rollout->blocked,
+          &rollout->blocked_since_ms, at_ms);
+}
+
+/* A finding of ours, told by the row of diagnose_own for REASON. */
+static int consider_own(struct judgement *judgement, const char *reason, int rank,
+                        const struct diagnosis_value *values, size_t count,
+                        const char *evidence, struct error **err) {
+    cleanup_trouble struct trouble trouble = {
+        .final = true, .failure = FAILURE_TERMINAL, .rank = rank};
+    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count, reason,
+                         values, count, err) < 0)
+        return -1;
+    if (evidence != NULL && evidence_add(&trouble.evidence, err, "%s", evidence) < 0)
+        return -1;
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+/* Who wrote last, as managedFields tell; "" when they do not. */
+static const char *last_writer(const json_t *object) {
+    const char *writer = "";
+    const char *newest = "";
+    size_t index = 0;
+    const json_t *entry = NULL;
+    json_array_foreach(json_at(object, "metadata", "managedFields", NULL), index, entry) {
+        const char *manager = text_or_empty(json_text_at(entry, "manager", NULL));
+        const char *time = text_or_empty(json_text_at(entry, "time", NULL));
+        if (!text_is_empty(json_text_at(entry, "subresource", NULL)) ||
+            text_equal(manager, FIELD_MANAGER) || strcmp(time, newest) < 0)
+            continue;
+        newest = time;
+        writer = manager;
+    }
+    return writer;
+}
+
+/*
+ * Somebody else's change that makes our revision never come, or not stay: another content hash,
+ * another model, runtime or resources. A platform's defaulting of other fields does not count.
+ */
+static const char *foreign_change(const struct rollout *rollout, const struct observed *service) {
+    const struct rollout_target *target = &rollout->target;
+    const json_t *object = service->object;
+    if (target->content_hash[0] == '\0')
+        return NULL;
+    int64_t generation = json_integer_at(object, 0, "metadata", "generation", NULL);
+    if (generation < target->generation)
+        return NULL;
+    if (!text_equal(annotation_of(object, ANNOTATION_CONTENT_HASH), target->content_hash)) {
+        /* A copy from before our own apply, or one without any version. */
+        int64_t applied = 0;
+        bool known = text_to_integer(target->resource_version, 0, INT64_MAX, &applied);
+        return known && service->version >= 0 && service->version < applied ? NULL : "content hash";
+    }
+    if (target->generation == 0 || generation == target->generation)
+        return NULL;
+    const json_t *model = json_at(object, "spec", "predictor", "model", NULL);
+    const char *uri = json_text_at(model, "storageUri", NULL);
+    if (target->storage_uri[0] != '\0' && !text_equal(uri, target->storage_uri))
+        return "storageUri";
+    const char *runtime = json_text_at(model, "runtime", NULL);
+    if (target->runtime[0] != '\0' && runtime != NULL && !text_equal(runtime, target->runtime))
+        return "runtime";
+    const json_t *limits = json_at(model, "resources", "limits", NULL);
+    if (target->limits != NULL && limits != NULL && !json_equal(limits, target->limits))
+        return "resources";
+    return NULL;
+}
+
+static int judge_existence(struct judgement *judgement, const struct observed *service,
+                           struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    if (rollout->service_gone)
+        return consider_own(judgement, "Deleted", RANK_DELETED, NULL, 0, NULL, err);
+    if (service == NULL)
+        return 0;
+    const json_t *object = service->object;
+    const char *deletion = json_text_at(object, "metadata", "deletionTimestamp", NULL);
+    const char *uid = text_or_empty(json_text_at(object, "metadata", "uid", NULL));
+    if (rollout->target.uid[0] != '\0' && uid[0] != '\0' && !text_equal(uid, rollout->target.uid)) {
+        const struct diagnosis_value values[] = {{"uid", uid}};
+        return consider_own(judgement, "Replaced", RANK_REPLACED, values, 1, NULL, err);
+    }
+    if (deletion != NULL) {
+        cleanup_free char *evidence = text_format(err, "deletionTimestamp %s", deletion);
+        if (evidence == NULL)
+            return -1;
+        return consider_own(judgement, "BeingDeleted", RANK_DELETED, NULL, 0, evidence, err);
+    }
+    const char *what = foreign_change(rollout, service);
+    if (what == NULL)
+        return 0;
+    const char *writer = last_writer(object);
+    const struct diagnosis_value values[] = {{"what", what}, {"writer", writer}};
+    cleanup_free char *evidence = text_format(
+        err, "generation %lld, ours was %lld; content hash %s, ours %s",
+        (long long)json_integer_at(object, 0, "metadata", "generation", NULL),
+        (long long)rollout->target.generation, annotation_of(object, ANNOTATION_CONTENT_HASH),
+        rollout->target.content_hash);
+    if (evidence == NULL)
+        return -1;
+    return consider_own(judgement, "ChangedByOther", RANK_CHANGED, values, 2, evidence, err);
+}
+
+static int judge_pauses(struct judgement *judgement, const struct observed *service,
+                        struct error **err) {
+    const json_t *object = service->object;
+    if (text_equal(annotation_of(object, "serving.kserve.io/stop"), "true"))
+        return consider_own(judgement, "Stopped", RANK_STOPPED, NULL, 0,
+                            "annotation serving.kserve.io/stop=true", err);
+    bool frozen =
+        text_equal(annotation_of(object, "serving.kserve.io/disable-auto-update"), "true");
+    const struct observed *deployment = raw_deployment(judgement->rollout);
+    bool carried = deployment != NULL &&
+                   carries_revision(judgement->rollout,
+                                    json_at(deployment->object, "spec", "template", NULL));
+    if (frozen && judgement->rollout->target.changed && !carried && service_is_ready(judgement->rollout))
+        return consider_own(judgement, "AutoUpdateDisabled", RANK_FROZEN, NULL, 0,
+                            "annotation serving.kserve.io/disable-auto-update=true", err);
+    return 0;
+}
+
+static int judge_invalid(struct judgement *judgement, const struct observed *service,
+                         struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    if (!rollout->invalid)
+        return 0;
+    const json_t *info = json_at(status_of(service), "modelStatus", "lastFailureInfo", NULL);
+    const char *reason = text_or_empty(json_text_at(info, "reason", NULL));
+    const char *message = text_or_empty(json_text_at(info, "message", NULL));
+    const json_t *model = json_at(service->object, "spec", "predictor", "model", NULL);
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_INVALID};
+    trouble.final = service_status_is_ours(rollout) ||
+                    judgement_lasts(judgement, rollout->invalid_since_ms,
+                                    rollout->patience.invalid_grace_ms);
+    const struct diagnosis_value values[] = {
+        {"message", message},
+        {"live_runtime", json_text_at(model, "runtime", NULL)},
+        {"format", json_text_at(model, "modelFormat", "name", NULL)},
+        {"protocol", json_text_at(model, "protocolVersion", NULL)},
+    };
+    if (trouble_diagnose(&trouble, rollout, diagnose_spec, diagnose_spec_count, reason, values,
+                         array_length(values), err) < 0 ||
+        evidence_add(&trouble.evidence, err, "modelStatus InvalidSpec (%s): %s", reason, message) < 0)
+        return -1;
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+/* KServe 0.17 and later put what the API server refused into a condition. */
+static int judge_reconcile(struct judgement *judgement, const struct observed *service,
+                           struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    const json_t *condition = condition_of(service->object, "PredictorReady");
+    if (!condition_is(condition, "False") ||
+        !text_equal(json_text_at(condition, "reason", NULL), "ReconcileFailed"))
+        return 0;
+    if (!service_status_is_ours(rollout) && rollout->target.changed)
+        return 0;
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_RECONCILE};
+    if (trouble_diagnose(&trouble, rollout, diagnose_reconcile, diagnose_reconcile_count,
+                         json_text_at(condition, "message", NULL), NULL, 0, err) < 0 ||
+        evidence_add_condition(&trouble.evidence, "InferenceService", condition, err) < 0)
+        return -1;
+    if (trouble.diagnosis.weight >= DIAGNOSIS_DECIDED)
+        trouble.final = true;
+    if (trouble.diagnosis.weight == DIAGNOSIS_PERSISTENT &&
+        judgement_lasts(judgement, service->last_ms, rollout->patience.refused_ms)) {
+        trouble.final = true;
+        trouble.failure = FAILURE_REPEATED;
+    }
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+/* KServe's own word on the pods: all there is when the pods cannot be read. */
+static int judge_blocked(struct judgement *judgement, const struct observed *service,
+                         struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    if (!rollout->blocked || !service_status_is_ours(rollout))
+        return 0;
+    const json_t *info = json_at(status_of(service), "modelStatus", "lastFailureInfo", NULL);
+    const char *message = text_or_empty(json_text_at(info, "message", NULL));
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_BLOCKED};
+    trouble.final =
+        rollout->sets[ROLLOUT_POD].forbidden &&
+        judgement_lasts(judgement, rollout->blocked_since_ms, rollout->patience.blocked_ms);
+    if (diagnose_match(diagnose_storage, diagnose_storage_count - 1, message) != NULL) {
+        if (trouble_diagnose(&trouble, rollout, diagnose_storage, diagnose_storage_count, message,
+                             NULL, 0, err) < 0)
+            return -1;
+    } else if (trouble_diagnose(&trouble, rollout, diagnose_server, diagnose_server_count, message,
+                                NULL, 0, err) < 0) {
+        return -1;
+    }
+    if (evidence_add(&trouble.evidence, err, "modelStatus BlockedByFailedLoad (%s): %s",
+                     text_or_empty(json_text_at(info, "reason", NULL)), message) < 0)
+        return -1;
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+int service_judge(struct judgement *judgement, struct error **err) {
+    const struct observed *service = store_service(judgement->rollout);
+    if (judge_existence(judgement, service, err) < 0)
+        return -1;
+    if (service == NULL || judgement->rollout->service_gone)
+        return 0;
+    if (judge_pauses(judgement, service, err) < 0 || judge_invalid(judgement, service, err) < 0 ||
+        judge_reconcile(judgement, service, err) < 0)
+        return -1;
+    return judge_blocked(judgement, service, err);
+}

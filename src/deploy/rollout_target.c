@@ -1,0 +1,132 @@
+#include "rollout_private.h"
+
+#include "base/json.h"
+#include "base/text.h"
+
+const struct rollout_patience rollout_patience_default = {
+    .crash_restarts = 3,
+    .out_of_memory_kills = 2,
+    .image_pull_ms = 60 * 1000,
+    .mount_ms = 120 * 1000,
+    .unschedulable_ms = 0,
+    .invalid_grace_ms = 15 * 1000,
+    .config_error_ms = 20 * 1000,
+    .created_nothing_ms = 60 * 1000,
+    .refused_ms = 60 * 1000,
+    .deadlock_ms = 60 * 1000,
+    .blocked_ms = 120 * 1000,
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} texts[] = {
+    {"name", offsetof(struct rollout_target, name)},
+    {"namespace", offsetof(struct rollout_target, namespace_)},
+    {"uid", offsetof(struct rollout_target, uid)},
+    {"resourceVersion", offsetof(struct rollout_target, resource_version)},
+    {"contentHash", offsetof(struct rollout_target, content_hash)},
+    {"storageUri", offsetof(struct rollout_target, storage_uri)},
+    {"runtime", offsetof(struct rollout_target, runtime)},
+    {"ephemeralStorageSize", offsetof(struct rollout_target, ephemeral_storage_size)},
+    {"memoryLimit", offsetof(struct rollout_target, memory_limit)},
+    {"gpuMemory", offsetof(struct rollout_target, gpu_memory)},
+    {"pvcName", offsetof(struct rollout_target, pvc_name)},
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} values[] = {
+    {"limits", offsetof(struct rollout_target, limits)},
+    {"runtimeLimits", offsetof(struct rollout_target, runtime_limits)},
+    {"statusBefore", offsetof(struct rollout_target, status_before)},
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} times[] = {
+    {"imagePullMs", offsetof(struct rollout_patience, image_pull_ms)},
+    {"mountMs", offsetof(struct rollout_patience, mount_ms)},
+    {"unschedulableMs", offsetof(struct rollout_patience, unschedulable_ms)},
+    {"invalidGraceMs", offsetof(struct rollout_patience, invalid_grace_ms)},
+    {"configErrorMs", offsetof(struct rollout_patience, config_error_ms)},
+    {"createdNothingMs", offsetof(struct rollout_patience, created_nothing_ms)},
+    {"refusedMs", offsetof(struct rollout_patience, refused_ms)},
+    {"deadlockMs", offsetof(struct rollout_patience, deadlock_ms)},
+    {"blockedMs", offsetof(struct rollout_patience, blocked_ms)},
+};
+
+int target_to_json(json_t **out, const struct rollout_target *target, struct error **err) {
+    cleanup_json json_t *json = json_object();
+    if (json == NULL)
+        return error_no_memory(err);
+    for (size_t i = 0; i < array_length(texts); i++) {
+        const char *text = *(const char *const *)((const char *)target + texts[i].offset);
+        if (!text_is_empty(text) && json_set_text(json, texts[i].name, text, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < array_length(values); i++) {
+        const json_t *value = *(const json_t *const *)((const char *)target + values[i].offset);
+        if (value != NULL && json_set_take(json, values[i].name, json_deep_copy(value), err) < 0)
+            return -1;
+    }
+    if (json_set_take(json, "minReplicas", json_integer(target->min_replicas), err) < 0 ||
+        json_set_take(json, "serverless", json_boolean(target->serverless), err) < 0 ||
+        json_set_take(json, "generation", json_integer(target->generation), err) < 0 ||
+        json_set_take(json, "changed", json_boolean(target->changed), err) < 0 ||
+        json_set_take(json, "hostIPC", json_boolean(target->host_ipc), err) < 0)
+        return -1;
+    *out = steal_pointer(json);
+    return 0;
+}
+
+void target_from_json(struct rollout_target *target, const json_t *json) {
+    *target = (struct rollout_target){
+        .min_replicas = json_integer_at(json, 1, "minReplicas", NULL),
+        .serverless = json_is_true_at(json, "serverless", NULL),
+        .generation = json_integer_at(json, 0, "generation", NULL),
+        .changed = json_is_true_at(json, "changed", NULL),
+        .host_ipc = json_is_true_at(json, "hostIPC", NULL),
+    };
+    for (size_t i = 0; i < array_length(texts); i++)
+        *(const char **)((char *)target + texts[i].offset) =
+            text_or_empty(json_text_at(json, texts[i].name, NULL));
+    for (size_t i = 0; i < array_length(values); i++) {
+        const json_t *value = json_at(json, values[i].name, NULL);
+        *(const json_t **)((char *)target + values[i].offset) = json_is_object(value) ? value : NULL;
+    }
+}
+
+int patience_to_json(json_t **out, const struct rollout_patience *patience, struct error **err) {
+    cleanup_json json_t *json = json_object();
+    if (json == NULL)
+        return error_no_memory(err);
+    if (json_set_take(json, "crashRestarts", json_integer(patience->crash_restarts), err) < 0 ||
+        json_set_take(json, "outOfMemoryKills", json_integer(patience->out_of_memory_kills), err) < 0)
+        return -1;
+    for (size_t i = 0; i < array_length(times); i++) {
+        int64_t value = *(const int64_t *)((const char *)patience + times[i].offset);
+        if (json_set_take(json, times[i].name, json_integer(value), err) < 0)
+            return -1;
+    }
+    *out = steal_pointer(json);
+    return 0;
+}
+
+static int64_t bounded(json_int_t value, int64_t fallback, int64_t most) {
+    return value >= 0 && value <= most ? value : fallback;
+}
+
+void patience_from_json(struct rollout_patience *patience, const json_t *json) {
+    *patience = rollout_patience_default;
+    patience->crash_restarts =
+        (int)bounded(json_integer_at(json, -1, "crashRestarts", NULL), patience->crash_restarts, 1000);
+    patience->out_of_memory_kills = (int)bounded(json_integer_at(json, -1, "outOfMemoryKills", NULL),
+                                                 patience->out_of_memory_kills, 1000);
+    for (size_t i = 0; i < array_length(times); i++) {
+        int64_t *value = (int64_t *)((char *)patience + times[i].offset);
+        *value = bounded(json_integer_at(json, -1, times[i].name, NULL), *value, 86400LL * 1000);
+    }
+}

@@ -1,0 +1,263 @@
+#include "deploy/watch_rollout.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "kube/watch.h"
+#include "watch_rollout_private.h"
+
+#include <string.h>
+
+enum { HEARTBEAT_MS = 30 * 1000, CONFIRM_MS = 10 * 1000 };
+
+static const struct {
+    const struct kube_resource *resource;
+    enum rollout_object kind;
+    bool optional;
+    bool by_name;        /* selected by name, not by label */
+    bool whole_namespace; /* events: what they are about is looked at here */
+    bool serverless;     /* only then */
+} sources[ROLLOUT_SOURCES] = {
+    {&kube_inference_services, ROLLOUT_INFERENCE_SERVICE, false, true, false, false},
+    {&kube_deployments, ROLLOUT_DEPLOYMENT, false, false, false, false},
+    {&kube_replica_sets, ROLLOUT_REPLICA_SET, true, false, false, false},
+    {&kube_pods, ROLLOUT_POD, true, false, false, false},
+    {&kube_events, ROLLOUT_EVENT, true, false, true, false},
+    {&kube_knative_revisions, ROLLOUT_REVISION, true, false, false, true},
+};
+
+int rollout_watcher_record(struct rollout_watcher *watcher, const struct rollout_event *event) {
+    if (watcher->options->record == NULL)
+        return 0;
+    cleanup_free char *line = transcript_line(event, &watcher->failure);
+    if (line == NULL)
+        return -1;
+    return watcher->options->record(watcher->options->record_user, line, &watcher->failure);
+}
+
+int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_event *event) {
+    if (watcher->failure != NULL)
+        return -1;
+    if (rollout_watcher_record(watcher, event) < 0)
+        return -1;
+    return rollout_observe(watcher->rollout, event, &watcher->failure);
+}
+
+/* What a right that is missing keeps from being told, once. */
+static void tell_forbidden(struct rollout_watcher *watcher, const char *message) {
+    const struct observer *observer = watcher->options->observer;
+    cleanup_free char *text =
+        text_format(NULL, "%s; without it a failure is explained less well (rbac --diagnostics grants it)",
+                    message != NULL ? message : "a right for diagnosis is missing");
+    if (text != NULL)
+        observer->notice(observer->user, text);
+}
+
+static void on_event(void *user, const struct kube_watch_event *event) {
+    static const enum rollout_change changes[] = {
+        [KUBE_EVENT_ADDED] = ROLLOUT_ADDED,         [KUBE_EVENT_MODIFIED] = ROLLOUT_MODIFIED,
+        [KUBE_EVENT_DELETED] = ROLLOUT_DELETED,     [KUBE_EVENT_RELISTED] = ROLLOUT_RELISTED,
+        [KUBE_EVENT_SYNCED] = ROLLOUT_SYNCED,       [KUBE_EVENT_FORBIDDEN] = ROLLOUT_FORBIDDEN,
+        [KUBE_EVENT_TROUBLE] = ROLLOUT_SYNCED,
+    };
+    struct rollout_watcher *watcher = user;
+    if (event->type == KUBE_EVENT_TROUBLE) {
+        log_debug(watcher->deps->log, "%s", event->message != NULL ? event->message : "connection lost");
+        return;
+    }
+    if (event->type == KUBE_EVENT_FORBIDDEN && watcher->kinds[event->target] != ROLLOUT_REVISION)
+        tell_forbidden(watcher, event->message);
+    const struct rollout_event seen = {.at_ms = clock_wall(watcher->deps->clock),
+                                       .kind = watcher->kinds[event->target],
+                                       .change = changes[event->type],
+                                       .object = event->object,
+                                       .text = event->message};
+    (void)rollout_watcher_take(watcher, &seen);
+}
+
+/* ---- setting up ---- */
+
+static int add_targets(struct rollout_watcher *watcher, struct error **err) {
+    const struct rollout_target *target = watcher->options->target;
+    watcher->by_name = text_format(err, "fieldSelector=metadata.name%%3D%s", target->name);
+    watcher->by_label = text_format(
+        err, "labelSelector=serving.kserve.io%%2Finferenceservice%%3D%s", target->name);
+    if (watcher->by_name == NULL || watcher->by_label == NULL)
+        return -1;
+    for (size_t i = 0; i < ROLLOUT_SOURCES; i++) {
+        if (sources[i].serverless && !target->serverless)
+            continue;
+        /* events of before our apply are of no use, and a namespace may hold thousands */
+        bool from_apply = sources[i].whole_namespace && target->changed &&
+                          !text_is_empty(target->resource_version);
+        watcher->kinds[watcher->count] = sources[i].kind;
+        watcher->targets[watcher->count++] = (struct kube_watch_target){
+            .resource = sources[i].resource,
+            .namespace_ = target->namespace_,
+            .selectors = sources[i].by_name           ? watcher->by_name
+                         : sources[i].whole_namespace ? NULL
+                                                      : watcher->by_label,
+            .start = from_apply ? target->resource_version : NULL,
+            .optional = sources[i].optional,
+        };
+    }
+    return 0;
+}
+
+static int start(struct rollout_watcher *watcher, struct error **err) {
+    const struct rollout_options *options = watcher->options;
+    if (add_targets(watcher, err) < 0 ||
+        rollout_new(&watcher->rollout, options->target, options->patience, err) < 0)
+        return -1;
+    if (options->record != NULL) {
+        cleanup_free char *header = transcript_header(options->target, options->patience, err);
+        if (header == NULL || options->record(options->record_user, header, err) < 0)
+            return -1;
+    }
+    return kube_watches_new(&watcher->watches, watcher->client, watcher->targets, watcher->count, NULL, err);
+}
+
+static void stop(struct rollout_watcher *watcher) {
+    kube_watches_free(watcher->watches);
+    rollout_free(watcher->rollout);
+    free(watcher->by_name);
+    free(watcher->by_label);
+    free(watcher->shown);
+    error_free(watcher->failure);
+}
+
+/* ---- judging ---- */
+
+static int judge(struct rollout_watcher *watcher, struct verdict *out, struct error **err) {
+    return rollout_judge(out, watcher->rollout, clock_wall(watcher->deps->clock), err);
+}
+
+/* A read of Ready that begins after the Deployment was seen complete. */
+static int confirm(struct rollout_watcher *watcher, struct error **err) {
+    const struct rollout_target *target = watcher->options->target;
+    const struct kube_request request = {.verb = "get",
+                                         .resource = &kube_inference_services,
+                                         .namespace_ = target->namespace_,
+                                         .name = target->name};
+    cleanup_json json_t *object = NULL;
+    cleanup_error struct error *failure = NULL;
+    int64_t deadline = clock_now(watcher->deps->clock) + CONFIRM_MS;
+    if (kube_call(&object, watcher->client, &request, deadline, &failure) < 0) {
+        if (failure != NULL && failure->kind == ERROR_CANCELED)
+            return error_take(err, steal_pointer(failure));
+        /* deleted, or the API server is away: the watch tells */
+        watcher->confirm_after_ms = clock_now(watcher->deps->clock) + 1000;
+        return 0;
+    }
+    const struct rollout_event event = {.at_ms = clock_wall(watcher->deps->clock),
+                                        .kind = ROLLOUT_INFERENCE_SERVICE,
+                                        .change = ROLLOUT_CONFIRMED,
+                                        .object = object};
+    return rollout_watcher_take(watcher, &event) < 0 ? error_take(err, steal_pointer(watcher->failure)) : 0;
+}
+
+static int judge_with_confirmation(struct rollout_watcher *watcher, struct verdict *out,
+                                   struct error **err) {
+    if (judge(watcher, out, err) < 0)
+        return -1;
+    if (!out->wants_confirmation || clock_now(watcher->deps->clock) < watcher->confirm_after_ms)
+        return 0;
+    if (confirm(watcher, err) < 0)
+        return -1;
+    return judge(watcher, out, err);
+}
+
+static void show_progress(struct rollout_watcher *watcher, const struct verdict *verdict) {
+    const struct observer *observer = watcher->options->observer;
+    int64_t now = clock_now(watcher->deps->clock);
+    bool trouble = !text_is_empty(verdict->cause);
+    cleanup_free char *text = trouble ? text_format(NULL, "%s: %s", verdict->detail, verdict->cause)
+                                      : text_copy(verdict->detail, NULL);
+    bool same = text != NULL && text_equal(text, watcher->shown);
+    if (text == NULL || (same && now - watcher->shown_ms < HEARTBEAT_MS))
+        return;
+    observer->progress(observer->user, STAGE_ROLLOUT, text);
+    free(watcher->shown);
+    watcher->shown = steal_pointer(text);
+    watcher->shown_ms = now;
+}
+
+/* How long nothing needs to be done: to the deadline, the next judgement, the heartbeat. */
+static int64_t wait_time(const struct rollout_watcher *watcher, const struct verdict *verdict) {
+    int64_t now = clock_now(watcher->deps->clock);
+    int64_t wait = HEARTBEAT_MS;
+    if (watcher->options->deadline_ms > 0 && watcher->options->deadline_ms - now < wait)
+        wait = watcher->options->deadline_ms - now;
+    if (verdict->judge_again_ms > 0) {
+        int64_t again = verdict->judge_again_ms - clock_wall(watcher->deps->clock) + 1;
+        if (again < wait)
+            wait = again;
+    }
+    if (verdict->wants_confirmation && watcher->confirm_after_ms - now < wait)
+        wait = watcher->confirm_after_ms - now;
+    return wait > 0 ? wait : 0;
+}
+
+static bool is_deleted(const struct verdict *verdict) {
+    return verdict->state == ROLLOUT_FAILED && text_equal(verdict->reason, "Deleted");
+}
+
+/* Deletion is what is waited for: it is done when the object is gone, not when it began. */
+static bool is_reached(const struct rollout_watcher *watcher, struct verdict *verdict) {
+    if (!watcher->options->until_deleted)
+        return verdict->state == ROLLOUT_READY || verdict->state == ROLLOUT_FAILED;
+    bool gone = is_deleted(verdict) && verdict->evidence.count == 0;
+    if (gone)
+        verdict->state = ROLLOUT_READY;
+    return gone;
+}
+
+static int late(const struct rollout_watcher *watcher, const struct verdict *verdict,
+                struct error **err) {
+    const struct rollout_target *target = watcher->options->target;
+    error_new(err, ERROR_DEADLINE, "%s/%s is not ready after the time that TIMEOUT gives: %s%s%s",
+              target->namespace_, target->name,
+              text_is_empty(verdict->detail) ? "nothing was seen of it" : verdict->detail,
+              text_is_empty(verdict->cause) ? "" : ". ", text_is_empty(verdict->cause) ? "" : verdict->cause);
+    return error_hint(err, "%s",
+                      text_is_empty(verdict->hint)
+                          ? "raise TIMEOUT, or run again to go on waiting for the same revision"
+                          : verdict->hint);
+}
+
+static int run(struct rollout_watcher *watcher, struct verdict *out, struct error **err) {
+    for (;;) {
+        enum http_wait outcome = HTTP_WAIT_TIMEOUT;
+        int64_t wait = out->detail != NULL ? wait_time(watcher, out) : 0;
+        if (kube_watches_run(watcher->watches, wait, on_event, watcher, &outcome, err) < 0)
+            return -1;
+        if (watcher->failure != NULL)
+            return error_take(err, steal_pointer(watcher->failure));
+        if (outcome == HTTP_WAIT_CANCELED)
+            return error_new(err, ERROR_CANCELED, "canceled while the rollout was awaited%s%s",
+                             text_is_empty(out->detail) ? "" : ": ",
+                             text_is_empty(out->detail) ? "" : out->detail);
+        if (judge_with_confirmation(watcher, out, err) < 0)
+            return -1;
+        if (is_reached(watcher, out))
+            return 0;
+        show_progress(watcher, out);
+        int64_t deadline = watcher->options->deadline_ms;
+        if (deadline > 0 && clock_now(watcher->deps->clock) >= deadline)
+            return late(watcher, out, err);
+    }
+}
+
+int rollout_wait(struct verdict *out, struct kube_client *client,
+                 const struct rollout_options *options, const struct deps *deps,
+                 struct error **err) {
+    struct rollout_watcher watcher = {.client = client, .options = options, .deps = deps};
+    int result = start(&watcher, err);
+    if (result == 0)
+        result = run(&watcher, out, err);
+    bool unexplained = out->state != ROLLOUT_READY && out->wanted_logs.count > 0;
+    bool canceled = result < 0 && err != NULL && *err != NULL && (*err)->kind == ERROR_CANCELED;
+    if (unexplained && !canceled)
+        rollout_watcher_fetch_logs(&watcher, out);
+    stop(&watcher);
+    return result;
+}
