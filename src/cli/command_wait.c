@@ -1,0 +1,94 @@
+#include "cli/connect.h"
+
+#include "base/text.h"
+#include "cli/record_file.h"
+#include "cli/report.h"
+#include "deploy/wait.h"
+
+enum { LONGEST_TRANSCRIPT = 64 * 1024 * 1024 };
+
+static enum wait_for wait_for_of(const char *state) {
+    return text_equal(state, "deleted")  ? WAIT_FOR_DELETED
+           : text_equal(state, "failed") ? WAIT_FOR_FAILED
+                                         : WAIT_FOR_READY;
+}
+
+/* The name is the operand, as kubectl has it, or INFERENCE_SERVICE_NAME. */
+static int service_name(const char **out, const struct invocation *invocation, struct error **err) {
+    const struct strings *operands = &invocation->operands;
+    if (operands->count > 1)
+        return error_new(err, ERROR_PARAMETER, "wait takes one name, not %zu", operands->count);
+    *out = operands->count == 1 ? operands->items[0] : invocation->inputs.name;
+    if (!text_is_empty(*out))
+        return 0;
+    error_new(err, ERROR_PARAMETER, "wait needs the name of an InferenceService");
+    return error_hint(err, "deploy-inference-service wait NAME -n NAMESPACE");
+}
+
+static int wait_on_cluster(struct application *application, struct outcome *outcome,
+                           struct error **err) {
+    const struct invocation *invocation = application->invocation;
+    const char *name = NULL;
+    if (service_name(&name, invocation, err) < 0)
+        return -1;
+    cleanup_session struct session session = {0};
+    if (connect_session(&session, application, err) < 0)
+        return -1;
+    cleanup_record_file struct record_file record = {.stream = NULL};
+    if (record_file_open(&record, invocation->settings.record, err) < 0)
+        return -1;
+    const struct wait_options options = {
+        .session = &session,
+        .name = name,
+        .namespace_ = invocation->inputs.namespace_,
+        .wait_for = wait_for_of(invocation->settings.wait_for),
+        .observer = application->observer,
+        .deps = application->deps,
+        .deadline_ms = application->started_ms + invocation->inputs.timeout_ms,
+        .record = record.stream != NULL ? record_file_line : NULL,
+        .record_user = &record,
+    };
+    int result = wait_for_service(outcome, &options, err);
+    outcome->took_ms = clock_now(application->deps->clock) - application->started_ms;
+    return result;
+}
+
+/* What the recorded rollout comes to; the end of the file counts as the deadline. */
+static int judge_transcript(struct application *application, struct outcome *outcome,
+                            struct error **err) {
+    const char *path = application->invocation->settings.replay;
+    cleanup_buffer struct buffer text = BUFFER_INIT(LONGEST_TRANSCRIPT);
+    const struct file_access *files = application->deps->files;
+    if (files->read(files->user, path, &text, err) < 0)
+        return error_wrap(err, "--replay");
+    struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
+    int64_t decided_ms = 0;
+    if (transcript_replay(&verdict, buffer_text(&text), text.length, &decided_ms, err) < 0) {
+        verdict_free(&verdict);
+        return error_wrap(err, "--replay %s", path);
+    }
+    int result = outcome_take_verdict(outcome, &verdict, err);
+    if (result == 0 && verdict.state == ROLLOUT_FAILED) {
+        result = error_new(err, ERROR_ROLLOUT, "the recorded rollout failed: %s", verdict.cause);
+        if (!text_is_empty(verdict.hint))
+            error_hint(err, "%s", verdict.hint);
+    } else if (result == 0 && verdict.state != ROLLOUT_READY) {
+        result =
+            error_new(err, ERROR_DEADLINE, "the record ends while %s%s%s",
+                      rollout_phase_name(verdict.phase), text_is_empty(verdict.cause) ? "" : ": ",
+                      text_is_empty(verdict.cause) ? "" : verdict.cause);
+    }
+    verdict_free(&verdict);
+    return result;
+}
+
+int command_wait(struct application *application, struct error **err) {
+    cleanup_outcome struct outcome outcome = {.state = OUTCOME_FAILED};
+    if (outcome_init(&outcome, err) < 0)
+        return -1;
+    struct error *failure = NULL;
+    bool replay = application->invocation->settings.replay[0] != '\0';
+    int result = replay ? judge_transcript(application, &outcome, &failure)
+                        : wait_on_cluster(application, &outcome, &failure);
+    return report(application, &outcome, result, failure, err);
+}

@@ -1,0 +1,89 @@
+#include "cli/connect.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static const char *or_null(const char *text) {
+    return text_is_empty(text) ? NULL : text;
+}
+
+int connect_session(struct session *session, struct application *application, struct error **err) {
+    const struct settings *settings = &application->invocation->settings;
+    struct inputs *inputs = &application->invocation->inputs;
+    const struct session_options options = {.kubeconfig = or_null(settings->kubeconfig),
+                                            .context = or_null(settings->context),
+                                            .request_timeout_ms = settings->request_timeout_ms,
+                                            .user_agent = application_user_agent()};
+    if (session_open(session, &options, application->deps, err) < 0)
+        return -1;
+    if (inputs->namespace_[0] != '\0')
+        return 0;
+    char *name = text_copy(session->namespace_ != NULL ? session->namespace_ : "default", err);
+    if (name == NULL)
+        return -1;
+    free(inputs->namespace_);
+    inputs->namespace_ = name;
+    return 0;
+}
+
+int refuse_problems(struct application *application, struct error **err) {
+    const struct problems *problems = &application->invocation->problems;
+    console_problems(application->console, problems);
+    if (problems->errors == 0)
+        return 0;
+    error_new(err, ERROR_PARAMETER, "%zu problem%s with the parameters, nothing was changed",
+              problems->errors, problems->errors == 1 ? "" : "s");
+    return error_hint(err, "deploy-inference-service help %s",
+                      command_of(application->invocation->command)->name);
+}
+
+int check_output(struct application *application, const char *const *formats, struct error **err) {
+    const char *given = application->invocation->settings.output;
+    struct strings known = {.items = NULL};
+    bool ok = text_is_empty(given);
+    int result = 0;
+    for (size_t i = 0; formats[i] != NULL && result == 0; i++) {
+        ok = ok || text_equal(given, formats[i]);
+        result = strings_add(&known, formats[i], err);
+    }
+    cleanup_free char *list = ok || result < 0 ? NULL : strings_join(&known, " or ", err);
+    strings_free(&known);
+    if (ok || list == NULL)
+        return ok ? 0 : -1;
+    return problems_add(&application->invocation->problems, err, true, "output", NULL,
+                        "-o is \"%s\": %s prints %s", given,
+                        command_of(application->invocation->command)->name, list);
+}
+
+int connect_and_check(struct session *session, struct application *application,
+                      struct error **err) {
+    struct inputs *inputs = &application->invocation->inputs;
+    /* a broken kubeconfig must not hide the problems of parameters, nor they it */
+    struct error *connection = NULL;
+    int connected = connect_session(session, application, &connection);
+
+    struct problems *problems = &application->invocation->problems;
+    bool namespace_unknown = connected < 0 && inputs->namespace_[0] == '\0';
+    if (namespace_unknown) {
+        free(inputs->namespace_);
+        inputs->namespace_ = text_copy("default", err);
+        if (inputs->namespace_ == NULL) {
+            error_free(connection);
+            return -1;
+        }
+    }
+    if (inputs_check(inputs, problems, err) < 0) {
+        error_free(connection);
+        return -1;
+    }
+    bool both = connected < 0 && problems->errors > 0;
+    if (both) {
+        console_error(application->console, connection);
+        error_free(connection);
+        connection = NULL;
+    }
+    if (refuse_problems(application, err) < 0)
+        return -1;
+    return connected < 0 ? error_take(err, connection) : 0;
+}
