@@ -31,6 +31,7 @@ from .registry import Registry
 ADDRESS, SUBNET, SERVICE_ADDRESS = "10.88.0.1", "10.88.0.0/16", "10.96.0.1"
 CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
+CGROUP_PREFIX = "deploy-inference-service-e2e-"
 
 # The first process of the namespace: takes in orphans, waits for its end. What programs expect below /run, /var/lib and
 # /var/log is theirs alone.
@@ -59,6 +60,17 @@ def missing() -> str:
     if probe.returncode != 0:
         return f"this machine does not allow namespaces: {probe.stderr.strip()}"
     return ""
+
+
+def remove_tree(group: Path) -> bool:
+    """Removes a cgroup and those in it; False while a process is left in one."""
+    done = True
+    for path, _, _ in os.walk(group, topdown=False):
+        try:
+            os.rmdir(path)
+        except OSError:
+            done = False
+    return done
 
 
 def _enter_network(descriptor: int) -> None:
@@ -124,7 +136,7 @@ class RealNode:
         self.machine, self.cluster, self.registry, self.name = machine, cluster, registry, name
         self.pause, self.resources = pause, resources or {}
         self.dir = machine.dir / name
-        self.cgroup = f"deploy-inference-service-{os.getpid()}-{name}"
+        self.cgroup = f"{CGROUP_PREFIX}{os.getpid()}"
         self.socket = self.dir / "containerd.sock"
 
     # --- life
@@ -161,6 +173,9 @@ class RealNode:
 
     def _make_cgroups(self) -> None:
         for hierarchy in self._hierarchies():
+            for stale in hierarchy.glob(f"{CGROUP_PREFIX}*"):  # of a run that was killed
+                if not Path("/proc", stale.name.removeprefix(CGROUP_PREFIX)).exists():
+                    remove_tree(stale)
             group = hierarchy / self.cgroup
             group.mkdir(exist_ok=True)
             if hierarchy.name == "cpuset":  # a new cpuset is empty and holds no process before it is filled
@@ -168,14 +183,7 @@ class RealNode:
                     (group / name).write_text((hierarchy / name).read_text())
 
     def _remove_cgroups(self) -> bool:
-        done = True
-        for hierarchy in self._hierarchies():
-            for path, _, _ in os.walk(hierarchy / self.cgroup, topdown=False):
-                try:
-                    os.rmdir(path)
-                except OSError:
-                    done = False
-        return done
+        return all([remove_tree(hierarchy / self.cgroup) for hierarchy in self._hierarchies()])
 
     # --- containerd
 

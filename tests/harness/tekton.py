@@ -144,13 +144,13 @@ class Tekton:
         for item in items:
             item["data"] = {**(item.get("data") or {}), **configs.get(item["metadata"]["name"].replace("-", "_"), {})}
         install(self.cluster, items, {})
-        port = free_port()
-        variables = {"SYSTEM_NAMESPACE": "tekton-pipelines-resolvers", "PROBES_PORT": str(port),
+        variables = {"SYSTEM_NAMESPACE": "tekton-pipelines-resolvers",
                      "CONFIG_LEADERELECTION_NAME": "config-leader-election-resolvers", **(environment or {})}
         self.resolvers = self.cluster.run("tekton-resolvers", [
             servers.program("tekton", "resolvers"), "-kubeconfig", str(self.cluster.component_kubeconfig("tekton-resolvers"))],
             self.environment(**variables))
-        self.resolvers.wait_ready(lambda: requests.get(f"http://127.0.0.1:{port}/readiness", timeout=1).ok, timeout=60)
+        # One for each resolver: bundles, cluster, git, http, hub.
+        self.resolvers.wait_ready(lambda: self.resolvers.log.read_text().count("has started leading") >= 5, timeout=60)
         return self.resolvers
 
 

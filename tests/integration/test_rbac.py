@@ -1,0 +1,199 @@
+"""Each right that ``rbac`` prints is enough together and needed alone: the program runs as an account that has exactly those rights,
+and then without one of them after the other."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from harness import alauda
+from harness.binary import Binary
+from harness.client import NotFound
+from harness.model_repository import qwen_files
+from harness.scenario import CrashLoop
+
+ROLE = "deploy-inference-service"
+ACCOUNT = "pipeline"
+
+# What notices that a right of the least role is missing. Reading the object alone is for wait, diff and rollback.
+DEPLOY, BY_NAME, WAIT = ("deploy",), ("deploy", "RUNTIME_NAME=vllm-cuda-12"), ("wait",)
+MINIMAL = {
+    ("configmaps", "get"): DEPLOY,
+    ("secrets", "get"): DEPLOY,
+    ("inferenceservices", "get"): WAIT,
+    ("inferenceservices", "list"): DEPLOY,
+    ("inferenceservices", "watch"): DEPLOY,
+    ("inferenceservices", "create"): DEPLOY,
+    ("inferenceservices", "patch"): DEPLOY,
+    ("deployments", "list"): DEPLOY,
+    ("deployments", "watch"): DEPLOY,
+    ("clusterservingruntimes", "get"): BY_NAME,
+    ("clusterservingruntimes", "list"): DEPLOY,
+}
+DIAGNOSTICS = {(resource, verb) for resource in ("replicasets", "pods", "events") for verb in ("list", "watch")} | {("pods/log", "get")}
+PREFLIGHT = {("resourcequotas", "list"), ("limitranges", "list"), ("pods", "list"), ("persistentvolumeclaims", "get"), ("servingruntimes", "get"),
+             ("nodes", "list"), ("namespaces", "get")}
+KNATIVE = {("revisions", "list"), ("revisions", "watch")}  # no Knative here: nothing asks for its kinds
+
+
+def named(verb: str, resource: str) -> re.Pattern:
+    """A line that names the right, in the words of the API server or in ours."""
+    return re.compile(rf"\b{verb}\b[^\n]*\b{re.escape(resource)}\b|\b{re.escape(resource)}\b[^\n]*\b{verb}\b")
+
+
+def less(rule, right):
+    """The rule as several that lack the right."""
+    if right is None or right[0] not in rule["resources"] or right[1] not in rule["verbs"]:
+        return [rule]
+    others = {**rule, "resources": [name for name in rule["resources"] if name != right[0]]}
+    rest = {**rule, "resources": [right[0]], "verbs": [verb for verb in rule["verbs"] if verb != right[1]]}
+    return [part for part in (others, rest) if part["resources"] and part["verbs"]]
+
+
+@pytest.fixture
+def site(kserve, cluster, namespace, gitlab, tmp_path):
+    """A namespace where the program runs as an account with the rights that rbac printed."""
+    gitlab.project(f"{namespace}/amlmodels/qwen", files=qwen_files())
+    alauda.install_git_config(cluster, namespace, gitlab.authority, str(gitlab.token()))
+
+    def printed(*options):
+        run = Binary(Path(tempfile.mkdtemp(dir=tmp_path))).run("rbac", "-n", namespace, "--service-account", ACCOUNT, *options, results=False)
+        assert run.code == 0, run.log
+        return list(yaml.safe_load_all(run.output))
+
+    def install(*options, without=None):
+        """Applies what is printed, less one (resource, verb)."""
+        for item in printed(*options):
+            if "rules" in item:
+                item["rules"] = [part for rule in item["rules"] for part in less(rule, without)]
+            cluster.client.apply(item)
+        account = cluster.service_account(namespace, ACCOUNT)
+        return account, Binary(Path(tempfile.mkdtemp(dir=tmp_path)), account.kubeconfig(), {"GITLAB_CA_FILE": str(gitlab.ca_file)})
+
+    def deploy(program, *words, **changes):
+        parameters = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm", "NAMESPACE": namespace, "TIMEOUT": "40s", **changes}
+        command, *more = words or ("deploy",)
+        arguments = [command, "qwen", "-n", namespace] if command == "wait" else [command, *more]
+        return program.run(*arguments, timeout=90, results=command in ("deploy", "wait"), **(parameters if command != "wait" else {"TIMEOUT": "40s"}))
+
+    def refused(account):
+        """(verb, resource) of every request that the API server forbade."""
+        found = set()
+        for entry in cluster.audit(account.user):
+            if entry.get("responseStatus", {}).get("code") == 403:
+                reference = entry.get("objectRef", {})
+                resource = reference.get("resource", entry["requestURI"])
+                found.add((resource + ("/" + reference["subresource"] if "subresource" in reference else ""), entry["verb"]))
+        return found
+
+    yield SimpleNamespace(printed=printed, install=install, deploy=deploy, refused=refused, namespace=namespace, cluster=cluster)
+    for kind in ("ClusterRoleBinding", "ClusterRole"):
+        try:
+            cluster.client.delete(kind, f"{ROLE}.{namespace}")
+        except NotFound:
+            pass
+
+
+def rights(objects):
+    """Every (resource, verb) of Roles and ClusterRoles, and none twice."""
+    found = [(resource, verb) for item in objects for rule in item.get("rules", []) for resource in rule["resources"] for verb in rule["verbs"]]
+    return found
+
+
+class TestPrinted:
+    @pytest.mark.parametrize("options", [(), ("--diagnostics",), ("--preflight",), ("--diagnostics", "--preflight")], ids=" ".join)
+    def test_the_api_server_takes_it(self, site, options):
+        for item in site.printed(*options):
+            resource = site.cluster.client.resource(f"{item['apiVersion']}/{item['kind']}")
+            answer = site.cluster.client.request(
+                "PATCH", resource.path(item["metadata"].get("namespace"), item["metadata"]["name"]), item,
+                content_type="application/apply-patch+yaml", params={"dryRun": "All", "fieldManager": "test", "fieldValidation": "Strict"})
+            assert answer["metadata"]["name"] == item["metadata"]["name"]
+
+    def test_these_tests_know_every_right(self, site):
+        assert set(rights(site.printed())) == set(MINIMAL)
+        assert set(rights(site.printed("--diagnostics"))) == set(MINIMAL) | DIAGNOSTICS | KNATIVE
+        assert set(rights(site.printed("--preflight"))) == set(MINIMAL) | PREFLIGHT
+
+    def test_secrets_are_limited_by_name(self, site):
+        rules = [rule for item in site.printed("--diagnostics", "--preflight") for rule in item.get("rules", [])
+                 if {"configmaps", "secrets"} & set(rule["resources"])]
+        assert sorted(rule["resourceNames"][0] for rule in rules) == ["aml-image-builder-config", "aml-image-builder-secret"]
+
+    def test_default_account_is_not_made(self, tmp_path):
+        run = Binary(tmp_path).run("rbac", "-n", "demo", results=False)
+        objects = list(yaml.safe_load_all(run.output))
+        assert [item["kind"] for item in objects] == ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
+        assert objects[1]["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": "demo"}]
+
+    def test_json_is_one_list(self, tmp_path):
+        run = Binary(tmp_path).run("rbac", "-n", "demo", "--service-account", "a", "-o", "json", results=False)
+        document = json.loads(run.output)
+        assert document["kind"] == "List" and [item["kind"] for item in document["items"]][0] == "ServiceAccount"
+
+
+class TestDeploy:
+    def test_enough(self, site):
+        account, program = site.install()
+        created = site.deploy(program)
+        assert created.code == 0, created.log
+        updated = site.deploy(program, CPU_LIMIT="5", RUNTIME_NAME="vllm-cuda-12")
+        assert updated.code == 0, updated.log
+        assert site.deploy(program, "wait").code == 0
+        assert site.deploy(program, "diff", CPU_LIMIT="5", RUNTIME_NAME="vllm-cuda-12").code == 0
+        assert site.refused(account) & set(MINIMAL) == set()
+
+    @pytest.mark.parametrize("right", sorted(MINIMAL), ids=" ".join)
+    def test_needed(self, site, right):
+        resource, verb = right
+        words = MINIMAL[right]
+        if words == WAIT:
+            site.deploy(site.install()[1], "deploy", TIMEOUT="5s")
+        _, program = site.install(without=right)
+        run = site.deploy(program, *words)
+        assert run.code == 5, run.log
+        assert named(verb, resource).search(run.log), run.log
+
+
+class TestDiagnostics:
+    def failing(self, site, node, program):
+        node.scenario(site.namespace, CrashLoop(message="no GPU"))
+        return site.deploy(program, TIMEOUT="60s")
+
+    def test_enough(self, site, node):
+        account, program = site.install("--diagnostics")
+        run = self.failing(site, node, program)
+        assert run.code == 7, run.log
+        assert site.refused(account) & DIAGNOSTICS == set()
+
+    @pytest.mark.parametrize("right", sorted(DIAGNOSTICS), ids=" ".join)
+    def test_without_one_the_run_still_tells_what_it_can_and_names_the_right(self, site, node, right):
+        resource, verb = right
+        _, program = site.install("--diagnostics", without=right)
+        run = self.failing(site, node, program)
+        assert run.code in (7, 8), run.log
+        assert named(verb, resource).search(run.log), run.log
+
+
+class TestPreflight:
+    # every check has something to look at
+    ASKED = {"PVC_NAME": "models", "RUNTIME_NAME": "vllm-cuda-12"}
+
+    def test_enough(self, site):
+        account, program = site.install("--preflight")
+        run = site.deploy(program, "preflight", **self.ASKED)
+        assert run.code in (0, 2, 4, 5), run.log
+        assert site.refused(account) & (PREFLIGHT | set(MINIMAL)) == set()
+
+    @pytest.mark.parametrize("right", sorted(PREFLIGHT), ids=" ".join)
+    def test_without_one_the_check_says_so(self, site, right):
+        resource, verb = right
+        _, program = site.install("--preflight", without=right)
+        run = site.deploy(program, "preflight", **self.ASKED)
+        assert named(verb, resource).search(run.output + run.log), run.output + run.log
