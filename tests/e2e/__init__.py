@@ -1,0 +1,1 @@
+"""PipelineRuns on a real node."""

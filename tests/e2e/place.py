@@ -1,0 +1,171 @@
+"""A namespace in which a user runs pipelines, and what the tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import requests
+import yaml
+
+from harness import alauda
+from harness.client import ApiError, condition
+from harness.model_repository import qwen_files
+
+ROOT = Path(__file__).resolve().parents[2]
+TASK = ROOT / "tasks" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml"
+STEP_ACTION = ROOT / "tasks" / "stepaction" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml"
+PIPELINE = ROOT / "pipelines" / "deploy-inference-service.yaml"
+
+# The node has few processors: what a test does not test the size of asks for little.
+SMALL = {"CPU_REQUEST": "50m", "CPU_LIMIT": "1", "MEMORY_REQUEST": "32Mi", "MEMORY_LIMIT": "256Mi", "EPHIMERAL_STORAGE_SIZE": "100Mi"}
+
+
+def documents(path: Path) -> list[dict]:
+    return [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+
+
+def parameter_list(parameters: dict) -> list[dict]:
+    return [{"name": name, "value": value} for name, value in parameters.items()]
+
+
+class Place:
+    def __init__(self, cluster, gitlab, namespace: str):
+        self.cluster, self.client, self.gitlab, self.namespace = cluster, cluster.client, gitlab, namespace
+        self.prepare(namespace)
+        self.project = self.repository("qwen")
+        for path in (TASK, PIPELINE):
+            self.install(path)
+        self._extra: list[str] = []
+
+    def prepare(self, namespace: str) -> None:
+        """Where GitLab is, its CA, and the rights of the platform's document, for the account "default"."""
+        alauda.install_git_config(self.cluster, namespace, self.gitlab.authority, str(self.gitlab.token()))
+        authority = Path(self.gitlab.ca_file).read_text()
+        self.client.patch("ConfigMap", alauda.CONFIG, namespace, {"data": {"MODEL_REPO_GIT_CA": authority}})
+        alauda.deployer(self.cluster, namespace, "default", diagnostics=True)
+
+    def further_namespace(self, prefix: str) -> str:
+        name = self.cluster.namespace(prefix)
+        self._extra.append(name)
+        self.prepare(name)
+        return name
+
+    def repository(self, name: str, behaviour: str = ""):
+        files = {**qwen_files(), **({"behaviour": behaviour} if behaviour else {})}
+        path = f"{self.namespace}/amlmodels/{name}"
+        project = self.gitlab.project(path, files=files)
+        self.gitlab.plain.project(path, repository=project.repository, visibility="public")
+        return project
+
+    def install(self, path: Path) -> None:
+        for item in documents(path):
+            self.client.apply(item, self.namespace)
+
+    def clean(self) -> None:
+        for name in (self.namespace, *self._extra):
+            for item in self.client.list("InferenceService", name):
+                self.client.delete("InferenceService", item["metadata"]["name"], name)
+            self.cluster.delete_namespace(name)
+        # The node is small: the next test begins when this one's pods are gone.
+        deadline = time.monotonic() + 40
+        while any(self.client.list("Pod", name) for name in (self.namespace, *self._extra)):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.3)
+
+    # --- runs
+
+    def start(self, pipeline: str = "deploy-inference-service", name: str = "run", spec: dict | None = None, **parameters) -> str:
+        ordinary = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm"}
+        values = {**ordinary, **parameters} if pipeline == "deploy-inference-service" else parameters
+        run = {"apiVersion": "tekton.dev/v1", "kind": "PipelineRun", "metadata": {"generateName": f"{name}-"},
+               "spec": {"pipelineRef": {"name": pipeline}, "params": parameter_list(values), **(spec or {})}}
+        return self.client.create(run, self.namespace)["metadata"]["name"]
+
+    def run(self, *args, timeout: float = 90, **kwargs) -> "Run":
+        return self.finish(self.start(*args, **kwargs), timeout)
+
+    def finish(self, name: str, timeout: float = 90) -> "Run":
+        item = self.client.wait_for("PipelineRun", name, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
+        return Run(self, item)
+
+    def run_task(self, spec: dict, timeout: float = 90) -> dict:
+        run = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"generateName": "task-"}, "spec": spec}
+        name = self.client.create(run, self.namespace)["metadata"]["name"]
+        return self.client.wait_for("TaskRun", name, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
+
+    def task_runs(self, run: str) -> list[dict]:
+        return self.client.list("TaskRun", self.namespace, labels=f"tekton.dev/pipelineRun={run}")
+
+    def wait_for_log(self, run: str, text: str, timeout: float = 60) -> str:
+        """The pod of the run's only task, once its log says so."""
+        deadline = time.monotonic() + timeout
+        log = ""
+        while time.monotonic() < deadline:
+            for item in self.task_runs(run):
+                pod = item.get("status", {}).get("podName")
+                log = self.log(pod) if pod else ""
+                if text in log:
+                    return pod
+            time.sleep(0.1)
+        raise AssertionError(f"no {text!r} in the log of {run}:\n{log}")
+
+    def log(self, pod: str, container: str = "step-deploy") -> str:
+        try:
+            return self.client.logs(pod, self.namespace, container)
+        except ApiError:
+            return ""
+
+    # --- the service
+
+    def service(self, name: str = "qwen", namespace: str | None = None) -> dict:
+        return self.client.get("InferenceService", name, namespace or self.namespace)
+
+    def deployment(self, name: str = "qwen", namespace: str | None = None) -> dict:
+        return self.client.get("Deployment", f"{name}-predictor", namespace or self.namespace)
+
+    def serving_pods(self, name: str = "qwen", namespace: str | None = None) -> list[dict]:
+        pods = self.client.list("Pod", namespace or self.namespace, labels=f"serving.kserve.io/inferenceservice={name}")
+        return [pod for pod in pods if condition(pod, "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]]
+
+    def served_commit(self, name: str = "qwen", namespace: str | None = None) -> str:
+        """The commit whose files the serving pod fetched, asked of a pod that really answers."""
+        pods = self.serving_pods(name, namespace)
+        assert pods, "no pod serves"
+        pod = pods[-1]
+        answer = requests.get(f"http://{pod['status']['podIP']}:8080/v2/health/ready", timeout=5)
+        assert answer.ok, answer.text
+        fetched = self.client.logs(pod["metadata"]["name"], namespace or self.namespace, "storage-initializer")
+        return fetched.rsplit(" at ", 1)[1].strip()
+
+
+class Run:
+    """A PipelineRun that has ended."""
+
+    def __init__(self, place: Place, item: dict):
+        self.place, self.item, self.name = place, item, item["metadata"]["name"]
+        self.succeeded = condition(item, "Succeeded")["status"] == "True"
+        self.reason, self.message = condition(item, "Succeeded")["reason"], condition(item, "Succeeded")["message"]
+        self.results = {r["name"]: r["value"] for r in item["status"].get("results", [])}
+        self.tasks = {t["metadata"]["labels"]["tekton.dev/pipelineTask"]: t for t in place.task_runs(self.name)}
+
+    def task_results(self, task: str = "deploy-inference-service") -> dict:
+        return {r["name"]: r["value"] for r in self.tasks[task]["status"].get("results", [])}
+
+    def exit_code(self, task: str = "deploy-inference-service") -> int:
+        return self.tasks[task]["status"]["steps"][0]["terminated"]["exitCode"]
+
+    @property
+    def endpoints(self) -> dict:
+        return json.loads(self.results["RESULT"])
+
+    @property
+    def log(self) -> str:
+        """What the steps said, for assertions that fail."""
+        said = [f"{self.reason}: {self.message}"]
+        for task in self.tasks.values():
+            pod = task.get("status", {}).get("podName")
+            said.append(self.place.log(pod) if pod else "no pod")
+        return "\n".join(said)
