@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * From a machine's text to a sentence: const tables of text patterns, one a domain. Pure. The sentences are for people
- * who do not know Kubernetes; hints name parameters of this tool.
+ * From a machine's text to a sentence: const tables of text patterns, one a domain. Pure. The
+ * sentences are for people who do not know Kubernetes; hints name parameters of this tool.
  */
 
 #include "base/error.h"
@@ -13,14 +13,16 @@
 enum diagnosis_weight {
     DIAGNOSIS_PASSING,    /* may pass by itself: patience */
     DIAGNOSIS_PERSISTENT, /* ends the run when it repeats or lasts */
-    DIAGNOSIS_DECIDED,    /* the text is final: repeating will not help, but it must have repeated once */
-    DIAGNOSIS_FINAL,      /* cannot succeed */
+    DIAGNOSIS_DECIDED, /* the text is final: repeating will not help, but it must have repeated once
+                        */
+    DIAGNOSIS_FINAL,   /* cannot succeed */
 };
 
 /*
- * One row: matches when TEXT holds each of ALL (case does not matter) and not NONE. CAUSE and HINT are
- * templates: "{name}" is replaced by the value of that name, "{name|other words}" by "other words" when
- * the value is missing or "". A row with no patterns matches everything (the last of a table).
+ * One row: matches when TEXT holds each of ALL (case does not matter) and not NONE. CAUSE and HINT
+ * are templates: "{name}" is replaced by the value of that name, "{name|other words}" by "other
+ * words" when the value is missing or "". A row with no patterns matches everything (the last of a
+ * table).
  */
 struct diagnosis_rule {
     const char *all[3];
@@ -41,7 +43,7 @@ struct diagnosis {
     const char *reason; /* of a table or the caller: never freed */
     char *cause;
     char *hint;
-    char *own_reason;   /* owned when the reason is no constant (then REASON points here) */
+    char *own_reason; /* owned when the reason is no constant (then REASON points here) */
 };
 
 void diagnosis_free(struct diagnosis *diagnosis);
@@ -60,29 +62,33 @@ char *diagnose_expand(const char *template_, const struct diagnosis_value *value
 
 /* ---- the tables ---- */
 
-extern const struct diagnosis_rule diagnose_image[];     /* image pull texts */
+extern const struct diagnosis_rule diagnose_image[]; /* image pull texts */
 extern const size_t diagnose_image_count;
-extern const struct diagnosis_rule diagnose_storage[];   /* storage-initializer logs and messages */
+extern const struct diagnosis_rule diagnose_storage[]; /* storage-initializer logs and messages */
 extern const size_t diagnose_storage_count;
-extern const struct diagnosis_rule diagnose_server[];    /* model server logs: CUDA, vLLM, Python */
+extern const struct diagnosis_rule diagnose_server[]; /* model server logs: CUDA, vLLM, Python */
 extern const size_t diagnose_server_count;
-extern const struct diagnosis_rule diagnose_start[];     /* a container that cannot be made or started */
+extern const struct diagnosis_rule
+    diagnose_start[]; /* a container that cannot be made or started */
 extern const size_t diagnose_start_count;
-extern const struct diagnosis_rule diagnose_admission[]; /* pods refused by admission, quota, webhooks */
+extern const struct diagnosis_rule
+    diagnose_admission[]; /* pods refused by admission, quota, webhooks */
 extern const size_t diagnose_admission_count;
-extern const struct diagnosis_rule diagnose_mount[];     /* FailedMount, FailedAttachVolume, sandbox */
+extern const struct diagnosis_rule diagnose_mount[]; /* FailedMount, FailedAttachVolume, sandbox */
 extern const size_t diagnose_mount_count;
-extern const struct diagnosis_rule diagnose_ended[];     /* status.reason and message of a pod that ended */
+extern const struct diagnosis_rule
+    diagnose_ended[]; /* status.reason and message of a pod that ended */
 extern const size_t diagnose_ended_count;
-extern const struct diagnosis_rule diagnose_volume[];    /* scheduler texts about PersistentVolumeClaims */
+extern const struct diagnosis_rule
+    diagnose_volume[]; /* scheduler texts about PersistentVolumeClaims */
 extern const size_t diagnose_volume_count;
-extern const struct diagnosis_rule diagnose_spec[];      /* InvalidSpec: lastFailureInfo.reason */
+extern const struct diagnosis_rule diagnose_spec[]; /* InvalidSpec: lastFailureInfo.reason */
 extern const size_t diagnose_spec_count;
 extern const struct diagnosis_rule diagnose_reconcile[]; /* what KServe's controller could not do */
 extern const size_t diagnose_reconcile_count;
 extern const struct diagnosis_rule diagnose_scheduling[]; /* after parsing: by what is short */
 extern const size_t diagnose_scheduling_count;
-extern const struct diagnosis_rule diagnose_exit[];      /* "exit 137" and the like */
+extern const struct diagnosis_rule diagnose_exit[]; /* "exit 137" and the like */
 extern const size_t diagnose_exit_count;
-extern const struct diagnosis_rule diagnose_own[];       /* our own findings, by reason */
+extern const struct diagnosis_rule diagnose_own[]; /* our own findings, by reason */
 extern const size_t diagnose_own_count;

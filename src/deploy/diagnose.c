@@ -81,7 +81,8 @@ int diagnose_fill(struct diagnosis *out, const struct diagnosis_rule *rule,
                   const struct diagnosis_value *values, size_t count, struct error **err) {
     struct diagnosis diagnosis = {.weight = rule->weight, .reason = rule->reason};
     diagnosis.cause = diagnose_expand(rule->cause, values, count, err);
-    diagnosis.hint = diagnosis.cause != NULL ? diagnose_expand(rule->hint, values, count, err) : NULL;
+    diagnosis.hint =
+        diagnosis.cause != NULL ? diagnose_expand(rule->hint, values, count, err) : NULL;
     if (diagnosis.hint == NULL) {
         diagnosis_free(&diagnosis);
         return -1;

@@ -36,8 +36,8 @@ static size_t known_token(const char *text) {
 
 /* "password=", "token: ", "Authorization: Bearer ": the length up to the value, or 0. */
 static size_t secret_name(const char *text) {
-    static const char *const names[] = {"password", "passwd",     "secret",        "token",
-                                        "api_key",  "apikey",     "access_key",    "secret_key",
+    static const char *const names[] = {"password", "passwd",      "secret",       "token",
+                                        "api_key",  "apikey",      "access_key",   "secret_key",
                                         "bearer",   "private_key", "authorization"};
     for (size_t i = 0; i < array_length(names); i++) {
         size_t length = strlen(names[i]);

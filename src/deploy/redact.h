@@ -8,8 +8,8 @@
 
 /*
  * A copy of TEXT in which what looks like a credential is "[redacted]": values after names such as
- * password, token, secret or api_key, Authorization values, user names and passwords in URLs, and tokens with
- * a known prefix (Hugging Face, GitLab, GitHub, OpenAI, AWS). NULL with an error.
+ * password, token, secret or api_key, Authorization values, user names and passwords in URLs, and
+ * tokens with a known prefix (Hugging Face, GitLab, GitHub, OpenAI, AWS). NULL with an error.
  */
 char *redact_text(const char *text, struct error **err);
 

@@ -29,7 +29,8 @@ void rollout_free(struct rollout *rollout) {
     free(rollout);
 }
 
-int rollout_observe(struct rollout *rollout, const struct rollout_event *event, struct error **err) {
+int rollout_observe(struct rollout *rollout, const struct rollout_event *event,
+                    struct error **err) {
     if (store_observe(rollout, event, err) < 0)
         return -1;
     service_track(rollout, event->at_ms);
@@ -79,8 +80,9 @@ static void track_proof(struct rollout *rollout) {
 }
 
 /*
- * Ready must have been read after the Deployment was complete: written later (resourceVersions of one
- * etcd grow), or confirmed by a read that began after the proof. Watches of two kinds have no order between them.
+ * Ready must have been read after the Deployment was complete: written later (resourceVersions of
+ * one etcd grow), or confirmed by a read that began after the proof. Watches of two kinds have no
+ * order between them.
  */
 static bool ready_was_read_after(const struct rollout *rollout) {
     const struct observed *service = store_service(rollout);
@@ -108,7 +110,8 @@ static int copy_strings(struct strings *to, const struct strings *from, struct e
     return 0;
 }
 
-static int fill_trouble(struct verdict *out, const struct judgement *judgement, struct error **err) {
+static int fill_trouble(struct verdict *out, const struct judgement *judgement,
+                        struct error **err) {
     const struct trouble *best = &judgement->best;
     bool told = judgement->found && out->state != ROLLOUT_READY;
     out->failure = told ? best->failure : FAILURE_NONE;
@@ -150,7 +153,8 @@ static void decide(struct verdict *out, const struct judgement *judgement) {
         out->state = ROLLOUT_FAILED;
 }
 
-int rollout_judge(struct verdict *out, struct rollout *rollout, int64_t now_ms, struct error **err) {
+int rollout_judge(struct verdict *out, struct rollout *rollout, int64_t now_ms,
+                  struct error **err) {
     struct judgement judgement = {.rollout = rollout, .now_ms = now_ms};
     struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
     track_proof(rollout);

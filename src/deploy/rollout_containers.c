@@ -16,8 +16,8 @@ struct container {
     const char *pod_name;
     const char *name;
     const char *image;
-    const char *waiting;  /* state.waiting.reason or "" */
-    const char *message;  /* state.waiting.message or "" */
+    const char *waiting; /* state.waiting.reason or "" */
+    const char *message; /* state.waiting.message or "" */
 };
 
 static struct container container_of(const struct observed *pod, const json_t *status, bool init) {
@@ -41,8 +41,9 @@ static struct container container_of(const struct observed *pod, const json_t *s
 /* ---- images ---- */
 
 static bool is_image_trouble(const char *reason) {
-    static const char *const reasons[] = {"ErrImagePull",     "ImagePullBackOff",    "InvalidImageName",
-                                          "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError"};
+    static const char *const reasons[] = {"ErrImagePull",        "ImagePullBackOff",
+                                          "InvalidImageName",    "ErrImageNeverPull",
+                                          "RegistryUnavailable", "ImageInspectError"};
     for (size_t i = 0; i < array_length(reasons); i++)
         if (text_equal(reason, reasons[i]))
             return true;
@@ -160,7 +161,8 @@ static int add_log_evidence(struct trouble *trouble, const struct container *con
     return 0;
 }
 
-static int want_log(struct trouble *trouble, const struct container *container, struct error **err) {
+static int want_log(struct trouble *trouble, const struct container *container,
+                    struct error **err) {
     bool running = json_at(container->status, "state", "running", NULL) != NULL;
     return strings_add_format(&trouble->wanted_logs, err, "%s/%s/%s", container->pod_name,
                               container->name, running ? "previous" : "current");
@@ -169,8 +171,8 @@ static int want_log(struct trouble *trouble, const struct container *container, 
 /* The limit of the container's memory, or NULL. */
 static const char *memory_limit(const struct container *container) {
     const json_t *spec = json_at(container->pod->object, "spec", NULL);
-    const json_t *found =
-        named_in(json_object_get(spec, container->init ? "initContainers" : "containers"), container->name);
+    const json_t *found = named_in(
+        json_object_get(spec, container->init ? "initContainers" : "containers"), container->name);
     return json_text_at(found, "resources", "limits", "memory", NULL);
 }
 
@@ -193,8 +195,8 @@ static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout
                                              {"last", last},
                                              {"image", container->image}};
     if (text_equal(json_text_at(end, "reason", NULL), "OOMKilled"))
-        return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count, "OOMKilled", values,
-                                array_length(values), err);
+        return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count, "OOMKilled",
+                                values, array_length(values), err);
     const struct diagnosis_rule *rules = container->init ? diagnose_storage : diagnose_server;
     size_t count = container->init ? diagnose_storage_count : diagnose_server_count;
     bool told = diagnose_match(rules, count - 1, text) != NULL;
@@ -203,7 +205,8 @@ static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout
     if (by_code)
         return trouble_diagnose(trouble, rollout, diagnose_exit, diagnose_exit_count, code, values,
                                 array_length(values), err);
-    return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values), err);
+    return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values),
+                            err);
 }
 
 static int judge_crash(struct judgement *judgement, const struct container *container,
@@ -232,7 +235,8 @@ static int judge_crash(struct judgement *judgement, const struct container *cont
     if (log != NULL ? add_log_evidence(&trouble, container, log, err) < 0
                     : want_log(&trouble, container, err) < 0)
         return -1;
-    int64_t most = memory ? rollout->patience.out_of_memory_kills : rollout->patience.crash_restarts;
+    int64_t most =
+        memory ? rollout->patience.out_of_memory_kills : rollout->patience.crash_restarts;
     trouble.final = crashes >= most || trouble.diagnosis.weight == DIAGNOSIS_FINAL ||
                     (trouble.diagnosis.weight == DIAGNOSIS_DECIDED && crashes >= 2);
     judgement_consider(judgement, &trouble);

@@ -26,7 +26,8 @@ const struct observed *event_about(const struct rollout *rollout, const char *ui
     const struct observed *newest = NULL;
     for (size_t i = 0; i < events->count; i++) {
         const struct observed *event = &events->items[i];
-        if (event->object == NULL || !is_among(event_reason(event), reasons) || text_is_empty(uid) ||
+        if (event->object == NULL || !is_among(event_reason(event), reasons) ||
+            text_is_empty(uid) ||
             !text_equal(json_text_at(event->object, "involvedObject", "uid", NULL), uid))
             continue;
         if (newest == NULL || event->sequence > newest->sequence)
@@ -50,7 +51,8 @@ const struct observed *event_of_pods(const struct rollout *rollout, const char *
 }
 
 /* A pod that waits for a volume or its network shows it only in events. */
-static int judge_mount(struct judgement *judgement, const struct observed *pod, struct error **err) {
+static int judge_mount(struct judgement *judgement, const struct observed *pod,
+                       struct error **err) {
     static const char *const reasons[] = {"FailedMount", "FailedAttachVolume",
                                           "FailedCreatePodSandBox", NULL};
     const struct rollout *rollout = judgement->rollout;
@@ -61,8 +63,8 @@ static int judge_mount(struct judgement *judgement, const struct observed *pod, 
     if (event == NULL || started)
         return 0;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_MOUNT};
-    if (trouble_diagnose(&trouble, rollout, diagnose_mount, diagnose_mount_count, event_message(event),
-                         NULL, 0, err) < 0 ||
+    if (trouble_diagnose(&trouble, rollout, diagnose_mount, diagnose_mount_count,
+                         event_message(event), NULL, 0, err) < 0 ||
         evidence_add(&trouble.evidence, err, "event %s (pod %s): %s", event_reason(event),
                      text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
                      event_message(event)) < 0)
@@ -73,7 +75,8 @@ static int judge_mount(struct judgement *judgement, const struct observed *pod, 
 }
 
 /* Why a running server is not ready: told at the deadline, never a failure by itself. */
-static int judge_probe(struct judgement *judgement, const struct observed *pod, struct error **err) {
+static int judge_probe(struct judgement *judgement, const struct observed *pod,
+                       struct error **err) {
     static const char *const reasons[] = {"Unhealthy", NULL};
     const struct observed *event = event_about(
         judgement->rollout, json_text_at(pod->object, "metadata", "uid", NULL), reasons);
@@ -86,8 +89,8 @@ static int judge_probe(struct judgement *judgement, const struct observed *pod, 
                          "ProbeFailing", NULL, 0, err) < 0)
         return -1;
     free(trouble.diagnosis.cause);
-    trouble.diagnosis.cause = diagnose_expand(
-        "The model server runs but is not ready yet: {text}.", values, 1, err);
+    trouble.diagnosis.cause =
+        diagnose_expand("The model server runs but is not ready yet: {text}.", values, 1, err);
     if (trouble.diagnosis.cause == NULL ||
         evidence_add(&trouble.evidence, err, "event Unhealthy (pod %s): %s", name,
                      event_message(event)) < 0 ||
@@ -123,7 +126,8 @@ static int judge_controller(struct judgement *judgement, struct error **err) {
     if (weight == DIAGNOSIS_PASSING)
         return 0;
     trouble.final = weight >= DIAGNOSIS_DECIDED;
-    if (!trouble.final && judgement_lasts(judgement, event->first_ms, rollout->patience.refused_ms)) {
+    if (!trouble.final &&
+        judgement_lasts(judgement, event->first_ms, rollout->patience.refused_ms)) {
         trouble.final = true;
         trouble.failure = FAILURE_REPEATED;
     }

@@ -67,8 +67,8 @@ const char *wanted_storage_uri(const struct rollout *rollout) {
     if (rollout->target.storage_uri[0] != '\0')
         return rollout->target.storage_uri;
     const struct observed *service = store_service(rollout);
-    return service != NULL ? text_or_empty(json_text_at(service->object, "spec", "predictor", "model",
-                                                        "storageUri", NULL))
+    return service != NULL ? text_or_empty(json_text_at(service->object, "spec", "predictor",
+                                                        "model", "storageUri", NULL))
                            : "";
 }
 

@@ -36,8 +36,8 @@ void pod_trouble_key(const json_t *pod, char *key, size_t size) {
             /* the two words for one trouble alternate */
             if (text_equal(reason, "ErrImagePull"))
                 reason = "ImagePullBackOff";
-            (void)snprintf(key, size, "%.32s/%.40s", text_or_empty(json_text_at(status, "name", NULL)),
-                           reason);
+            (void)snprintf(key, size, "%.32s/%.40s",
+                           text_or_empty(json_text_at(status, "name", NULL)), reason);
             return;
         }
     }
@@ -57,7 +57,8 @@ static size_t ended_pods(const struct rollout *rollout) {
     return count;
 }
 
-static int judge_ended(struct judgement *judgement, const struct observed *pod, struct error **err) {
+static int judge_ended(struct judgement *judgement, const struct observed *pod,
+                       struct error **err) {
     const char *reason = text_or_empty(json_text_at(pod->object, "status", "reason", NULL));
     const char *message = text_or_empty(json_text_at(pod->object, "status", "message", NULL));
     const char *name = text_or_empty(json_text_at(pod->object, "metadata", "name", NULL));
@@ -142,12 +143,14 @@ static int judge_deadlock(struct judgement *judgement, const struct observed *po
     if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count,
                          "RolloutDeadlock", values, 1, err) < 0 ||
         evidence_add(&trouble.evidence, err, "scheduler (pod %s): %s",
-                     text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)), message) < 0 ||
-        evidence_add(&trouble.evidence, err, "pod %s of the revision before has %s", holder, resource) < 0)
+                     text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
+                     message) < 0 ||
+        evidence_add(&trouble.evidence, err, "pod %s of the revision before has %s", holder,
+                     resource) < 0)
         return -1;
-    trouble.final = !autoscaler_at_work(judgement->rollout) &&
-                    judgement_lasts(judgement, pod->trouble_since_ms,
-                                    judgement->rollout->patience.deadlock_ms);
+    trouble.final =
+        !autoscaler_at_work(judgement->rollout) &&
+        judgement_lasts(judgement, pod->trouble_since_ms, judgement->rollout->patience.deadlock_ms);
     judgement_consider(judgement, &trouble);
     return 0;
 }
@@ -178,12 +181,14 @@ int scheduling_judge(struct judgement *judgement, const struct observed *pod, st
         return -1;
     const struct diagnosis_value values[] = {{"resource", resource}, {"nodes", nodes}};
     bool volume = diagnose_match(diagnose_volume, diagnose_volume_count, message) != NULL;
-    cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT, .rank = RANK_SCHEDULING};
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT,
+                                              .rank = RANK_SCHEDULING};
     if (trouble_diagnose(&trouble, rollout, volume ? diagnose_volume : diagnose_scheduling,
-                         volume ? diagnose_volume_count : diagnose_scheduling_count, message, values,
-                         array_length(values), err) < 0 ||
+                         volume ? diagnose_volume_count : diagnose_scheduling_count, message,
+                         values, array_length(values), err) < 0 ||
         evidence_add(&trouble.evidence, err, "scheduler (pod %s): %s",
-                     text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)), message) < 0)
+                     text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
+                     message) < 0)
         return -1;
     if (trouble.diagnosis.weight == DIAGNOSIS_PERSISTENT &&
         judgement_lasts(judgement, pod->trouble_since_ms, rollout->patience.mount_ms)) {
@@ -199,8 +204,8 @@ int scheduling_judge(struct judgement *judgement, const struct observed *pod, st
 
 /* ---- all of them ---- */
 
-static int judge_containers(struct judgement *judgement, const struct observed *pod, const char *list,
-                            bool init, struct error **err) {
+static int judge_containers(struct judgement *judgement, const struct observed *pod,
+                            const char *list, bool init, struct error **err) {
     size_t index = 0;
     const json_t *status = NULL;
     json_array_foreach(json_at(pod->object, "status", list, NULL), index, status) {

@@ -27,47 +27,47 @@ enum {
 
 /* One object as last seen. */
 struct observed {
-    char *key;              /* uid, or kind-specific; owned */
-    json_t *object;         /* pruned (rollout_prune.c); owned reference */
-    json_t *first;          /* as first seen (pods, Deployments, InferenceServices); owned reference */
-    int64_t version;        /* metadata.resourceVersion as a number, or -1 */
-    uint64_t sequence;      /* of the event that brought this copy */
-    int64_t first_ms;       /* when it was first seen */
-    int64_t last_ms;        /* when this copy was seen */
-    bool live;              /* events: arrived after the first list */
-    bool listed;            /* false: not confirmed since the last relist */
-    char trouble[96];       /* pods: what ails it now, as a key; "" when nothing does */
+    char *key;         /* uid, or kind-specific; owned */
+    json_t *object;    /* pruned (rollout_prune.c); owned reference */
+    json_t *first;     /* as first seen (pods, Deployments, InferenceServices); owned reference */
+    int64_t version;   /* metadata.resourceVersion as a number, or -1 */
+    uint64_t sequence; /* of the event that brought this copy */
+    int64_t first_ms;  /* when it was first seen */
+    int64_t last_ms;   /* when this copy was seen */
+    bool live;         /* events: arrived after the first list */
+    bool listed;       /* false: not confirmed since the last relist */
+    char trouble[96];  /* pods: what ails it now, as a key; "" when nothing does */
     int64_t trouble_since_ms;
-    char *pull_message;     /* pods: the last text that said why an image cannot be pulled; owned */
+    char *pull_message; /* pods: the last text that said why an image cannot be pulled; owned */
 };
 
 struct observed_set {
     struct observed *items;
     size_t count;
-    bool synced;            /* the list is complete, or the kind cannot be read */
+    bool synced; /* the list is complete, or the kind cannot be read */
     bool forbidden;
     bool ever_synced;
 };
 
 struct rollout {
-    json_t *target_json;           /* owns what TARGET points to */
+    json_t *target_json; /* owns what TARGET points to */
     struct rollout_target target;
     struct rollout_patience patience;
     struct observed_set sets[ROLLOUT_KINDS];
     uint64_t sequence;
-    int64_t started_ms;            /* of the first event; -1 before */
-    bool service_gone;             /* deleted, or missing from a complete list */
-    uint64_t confirmed;            /* sequence of the last confirmed read of the InferenceService */
-    bool proved;                   /* the Deployment is complete with our revision ... */
-    uint64_t proved_sequence;      /* ... since this event ... */
-    int64_t proved_version;        /* ... and this resourceVersion, or -1 */
-    bool invalid;                  /* modelStatus says InvalidSpec ... */
-    int64_t invalid_since_ms;      /* ... since */
-    bool blocked;                  /* modelStatus says BlockedByFailedLoad ... */
+    int64_t started_ms;       /* of the first event; -1 before */
+    bool service_gone;        /* deleted, or missing from a complete list */
+    uint64_t confirmed;       /* sequence of the last confirmed read of the InferenceService */
+    bool proved;              /* the Deployment is complete with our revision ... */
+    uint64_t proved_sequence; /* ... since this event ... */
+    int64_t proved_version;   /* ... and this resourceVersion, or -1 */
+    bool invalid;             /* modelStatus says InvalidSpec ... */
+    int64_t invalid_since_ms; /* ... since */
+    bool blocked;             /* modelStatus says BlockedByFailedLoad ... */
     int64_t blocked_since_ms;
-    bool nothing;                  /* no Deployment carries our revision ... */
+    bool nothing; /* no Deployment carries our revision ... */
     int64_t nothing_since_ms;
-    bool refused;                  /* ReplicaFailure of our Deployment ... */
+    bool refused; /* ReplicaFailure of our Deployment ... */
     int64_t refused_since_ms;
     enum rollout_phase phase;
     bool phase_known;
@@ -76,10 +76,10 @@ struct rollout {
 
 /* A reason why the rollout does not, or not yet, succeed. */
 struct trouble {
-    bool final;                  /* ends the run */
-    enum failure_class failure;  /* what it is when it ends the run */
-    int rank;                    /* among several: the higher one is shown */
-    struct diagnosis diagnosis;  /* reason, cause, hint; owned */
+    bool final;                 /* ends the run */
+    enum failure_class failure; /* what it is when it ends the run */
+    int rank;                   /* among several: the higher one is shown */
+    struct diagnosis diagnosis; /* reason, cause, hint; owned */
     struct strings evidence;
     struct strings wanted_logs;
 };
@@ -93,8 +93,8 @@ struct judgement {
     struct rollout *rollout;
     int64_t now_ms;
     struct trouble best;
-    bool found;                  /* BEST is set */
-    int64_t again_ms;            /* next time to judge, or 0 */
+    bool found;       /* BEST is set */
+    int64_t again_ms; /* next time to judge, or 0 */
 };
 
 /* ---- rollout_store.c ---- */
@@ -127,7 +127,8 @@ void judgement_consider(struct judgement *judgement, struct trouble *trouble);
 /* Asks to be judged again at AT_MS (a threshold). True when that time has come. */
 bool judgement_due(struct judgement *judgement, int64_t at_ms);
 /* True when nothing happened to SINCE for LIMIT ms; asks to be judged then. */
-static inline bool judgement_lasts(struct judgement *judgement, int64_t since_ms, int64_t limit_ms) {
+static inline bool judgement_lasts(struct judgement *judgement, int64_t since_ms,
+                                   int64_t limit_ms) {
     return judgement_due(judgement, since_ms + limit_ms);
 }
 /* Makes TROUBLE of what a table says about TEXT. */
@@ -164,7 +165,8 @@ bool carries_revision(const struct rollout *rollout, const json_t *template_);
 
 /* Deployment of the predictor that matters, or NULL. */
 const struct observed *raw_deployment(const struct rollout *rollout);
-/* A Deployment is complete in the sense of `kubectl rollout status`, with at least LEAST replicas. */
+/* A Deployment is complete in the sense of `kubectl rollout status`, with at least LEAST replicas.
+ */
 bool deployment_is_complete(const json_t *deployment, int64_t least);
 int64_t deployment_replicas(const json_t *deployment);
 /* The Deployment carries our revision and is complete; *VERSION is its resourceVersion. */

@@ -91,8 +91,8 @@ static char *describe(const struct verdict *verdict, enum rollout_phase phase, c
     const char *name = json_text_at(pod, "metadata", "name", NULL);
     cleanup_free char *replicas =
         verdict->replicas_new + verdict->replicas_old > 0
-            ? text_format(err, "; %lld of %lld new replicas ready%s", (long long)verdict->replicas_ready,
-                          (long long)verdict->replicas_new,
+            ? text_format(err, "; %lld of %lld new replicas ready%s",
+                          (long long)verdict->replicas_ready, (long long)verdict->replicas_new,
                           verdict->replicas_old > 0 ? ", old ones still serve" : "")
             : text_copy("", err);
     if (replicas == NULL)

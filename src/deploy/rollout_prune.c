@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * Only what the judgement reads is kept, so that memory stays flat and a transcript holds no values of env, no
- * command lines and no annotations of others. "x[]" goes into each element of an array.
+ * Only what the judgement reads is kept, so that memory stays flat and a transcript holds no values
+ * of env, no command lines and no annotations of others. "x[]" goes into each element of an array.
  */
 static const char *const common_paths[] = {
     "kind",
@@ -85,17 +85,23 @@ static const char *const pod_paths[] = {
 };
 
 static const char *const event_paths[] = {
-    "involvedObject", "reason",         "message",       "type",      "source.component",
-    "count",          "firstTimestamp", "lastTimestamp", "eventTime", "reportingComponent",
-    "series",         NULL,
+    "involvedObject",   "reason",
+    "message",          "type",
+    "source.component", "count",
+    "firstTimestamp",   "lastTimestamp",
+    "eventTime",        "reportingComponent",
+    "series",           NULL,
 };
 
 static const char *const revision_paths[] = {"spec.containers[].image", "status", NULL};
 
 static const char *const *const paths_of[ROLLOUT_LOG] = {
-    [ROLLOUT_INFERENCE_SERVICE] = service_paths, [ROLLOUT_DEPLOYMENT] = deployment_paths,
-    [ROLLOUT_REPLICA_SET] = replica_set_paths,   [ROLLOUT_POD] = pod_paths,
-    [ROLLOUT_EVENT] = event_paths,               [ROLLOUT_REVISION] = revision_paths,
+    [ROLLOUT_INFERENCE_SERVICE] = service_paths,
+    [ROLLOUT_DEPLOYMENT] = deployment_paths,
+    [ROLLOUT_REPLICA_SET] = replica_set_paths,
+    [ROLLOUT_POD] = pod_paths,
+    [ROLLOUT_EVENT] = event_paths,
+    [ROLLOUT_REVISION] = revision_paths,
 };
 
 static const char *const kept_annotations[] = {
@@ -185,7 +191,8 @@ static int copy_kept(json_t *to, const char *map, const json_t *from, const char
 }
 
 static int copy_metadata(json_t *to, const json_t *from, struct error **err) {
-    if (copy_kept(to, "annotations", from, kept_annotations, array_length(kept_annotations), err) < 0)
+    if (copy_kept(to, "annotations", from, kept_annotations, array_length(kept_annotations), err) <
+        0)
         return -1;
     return copy_kept(to, "labels", from, kept_labels, array_length(kept_labels), err);
 }

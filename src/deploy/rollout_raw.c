@@ -27,13 +27,15 @@ static bool is_of_service(const struct rollout *rollout, const json_t *deploymen
     return uid == NULL || json_array_size(owners) == 0 || is_owned_by(deployment, uid);
 }
 
-/* KServe <= 0.10 named it NAME-predictor-default, and 0.11-0.15 keep that name for objects that have it. */
+/* KServe <= 0.10 named it NAME-predictor-default, and 0.11-0.15 keep that name for objects that
+ * have it. */
 static bool is_predictor(const struct rollout *rollout, const json_t *deployment) {
     const char *name = json_text_at(deployment, "metadata", "name", NULL);
     size_t length = strlen(rollout->target.name);
     if (!text_has_prefix(name, rollout->target.name))
         return false;
-    return text_equal(name + length, "-predictor") || text_equal(name + length, "-predictor-default");
+    return text_equal(name + length, "-predictor") ||
+           text_equal(name + length, "-predictor-default");
 }
 
 const struct observed *raw_deployment(const struct rollout *rollout) {
@@ -68,8 +70,8 @@ bool deployment_is_complete(const json_t *deployment, int64_t least) {
 }
 
 /*
- * The Deployment starts with one replica and the HorizontalPodAutoscaler raises it (kserve issue 3768), so
- * "complete at 1/1" is not the end. An external autoscaler or KEDA decides for itself.
+ * The Deployment starts with one replica and the HorizontalPodAutoscaler raises it (kserve issue
+ * 3768), so "complete at 1/1" is not the end. An external autoscaler or KEDA decides for itself.
  */
 static int64_t least_replicas(const struct rollout *rollout) {
     const struct observed *service = store_service(rollout);
@@ -82,11 +84,13 @@ static int64_t least_replicas(const struct rollout *rollout) {
     return rollout->target.min_replicas > 1 ? rollout->target.min_replicas : 1;
 }
 
-/* The first extended resource (or hostIPC) that the Deployment has and our spec has not; NULL when none. */
+/* The first extended resource (or hostIPC) that the Deployment has and our spec has not; NULL when
+ * none. */
 static const char *left_over(const struct rollout *rollout, const json_t *deployment) {
     const struct rollout_target *target = &rollout->target;
     const json_t *spec = json_at(deployment, "spec", "template", "spec", NULL);
-    if (target->content_hash[0] != '\0' && !target->host_ipc && json_is_true_at(spec, "hostIPC", NULL))
+    if (target->content_hash[0] != '\0' && !target->host_ipc &&
+        json_is_true_at(spec, "hostIPC", NULL))
         return "hostIPC";
     if (target->limits == NULL)
         return NULL;
@@ -160,7 +164,8 @@ static const struct observed *new_replica_set(const struct rollout *rollout,
     return NULL;
 }
 
-/* The Deployment shows an old ReplicaSet's failure when the new one has none (deployment_util.go). */
+/* The Deployment shows an old ReplicaSet's failure when the new one has none (deployment_util.go).
+ */
 static const json_t *replica_failure(const struct rollout *rollout,
                                      const struct observed *deployment,
                                      const struct observed *replica_set) {
@@ -172,9 +177,9 @@ static const json_t *replica_failure(const struct rollout *rollout,
     const json_t *condition = condition_of(deployment->object, "ReplicaFailure");
     bool was_ours = carries_revision(rollout, json_at(deployment->first, "spec", "template", NULL));
     const json_t *before = condition_of(deployment->first, "ReplicaFailure");
-    bool is_old = !was_ours && before != NULL &&
-                  text_equal(json_text_at(before, "message", NULL),
-                             json_text_at(condition, "message", NULL));
+    bool is_old =
+        !was_ours && before != NULL &&
+        text_equal(json_text_at(before, "message", NULL), json_text_at(condition, "message", NULL));
     return is_old ? NULL : condition;
 }
 
@@ -192,8 +197,7 @@ static bool has_old_pods(const struct rollout *rollout, const struct observed *d
 
 /* The condition keeps the first error while its reason stays; an event has the newest. */
 static const char *refusal_text(const struct rollout *rollout, const json_t *condition,
-                                const struct observed *replica_set,
-                                const struct observed **event) {
+                                const struct observed *replica_set, const struct observed **event) {
     static const char *const reasons[] = {"FailedCreate", NULL};
     *event = replica_set != NULL
                  ? event_about(rollout, json_text_at(replica_set->object, "metadata", "uid", NULL),
@@ -217,8 +221,8 @@ static int judge_refusal(struct judgement *judgement, const struct observed *dep
     const struct observed *event = NULL;
     const char *text = refusal_text(rollout, condition, replica_set, &event);
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_REFUSED};
-    if (trouble_diagnose(&trouble, rollout, diagnose_admission, diagnose_admission_count, text, NULL,
-                         0, err) < 0)
+    if (trouble_diagnose(&trouble, rollout, diagnose_admission, diagnose_admission_count, text,
+                         NULL, 0, err) < 0)
         return -1;
     enum diagnosis_weight weight = trouble.diagnosis.weight;
     /* What an old pod of the service holds of a quota may come free. */
@@ -243,8 +247,8 @@ static int judge_refusal(struct judgement *judgement, const struct observed *dep
 static int consider_waiting(struct judgement *judgement, const char *reason, int rank,
                             const json_t *condition, struct error **err) {
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT, .rank = rank};
-    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count, reason, NULL,
-                         0, err) < 0 ||
+    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count, reason,
+                         NULL, 0, err) < 0 ||
         evidence_add_condition(&trouble.evidence, "Deployment", condition, err) < 0)
         return -1;
     judgement_consider(judgement, &trouble);
@@ -277,7 +281,8 @@ int raw_judge(struct judgement *judgement, struct error **err) {
     if (json_is_true_at(deployment->object, "spec", "paused", NULL) &&
         consider_waiting(judgement, "DeploymentPaused", RANK_PAUSED, NULL, err) < 0)
         return -1;
-    /* KServe fixes progressDeadlineSeconds at 600, which a model's download often exceeds: no failure. */
+    /* KServe fixes progressDeadlineSeconds at 600, which a model's download often exceeds: no
+     * failure. */
     const json_t *progressing = condition_of(deployment->object, "Progressing");
     if (condition_is(progressing, "False") &&
         consider_waiting(judgement, "ProgressDeadlineExceeded", RANK_SLOW, progressing, err) < 0)

@@ -9,14 +9,12 @@ enum { RANK_REVISION = 56 };
 
 static const json_t *predictor_status(const struct rollout *rollout) {
     const struct observed *service = store_service(rollout);
-    return service != NULL
-               ? json_at(service->object, "status", "components", "predictor", NULL)
-               : NULL;
+    return service != NULL ? json_at(service->object, "status", "components", "predictor", NULL)
+                           : NULL;
 }
 
 const char *serverless_revision(const struct rollout *rollout) {
-    return text_or_empty(
-        json_text_at(predictor_status(rollout), "latestCreatedRevision", NULL));
+    return text_or_empty(json_text_at(predictor_status(rollout), "latestCreatedRevision", NULL));
 }
 
 const struct observed *serverless_deployment(const struct rollout *rollout) {
@@ -55,15 +53,17 @@ static bool replicas_suffice(const struct rollout *rollout, const json_t *deploy
 
 bool serverless_is_proved(const struct rollout *rollout, int64_t *version) {
     const char *revision = serverless_revision(rollout);
-    const char *ready = text_or_empty(
-        json_text_at(predictor_status(rollout), "latestReadyRevision", NULL));
+    const char *ready =
+        text_or_empty(json_text_at(predictor_status(rollout), "latestReadyRevision", NULL));
     const struct observed *deployment = serverless_deployment(rollout);
     const struct observed *service = store_service(rollout);
-    if (deployment == NULL || !deployment->listed || service == NULL || !text_equal(revision, ready) ||
+    if (deployment == NULL || !deployment->listed || service == NULL ||
+        !text_equal(revision, ready) ||
         !carries_revision(rollout, json_at(deployment->object, "spec", "template", NULL)) ||
         !traffic_is_ours(rollout, revision) || !replicas_suffice(rollout, deployment->object))
         return false;
-    static const char *const conditions[] = {"PredictorReady", "RoutesReady", "LatestDeploymentReady"};
+    static const char *const conditions[] = {"PredictorReady", "RoutesReady",
+                                             "LatestDeploymentReady"};
     for (size_t i = 0; i < array_length(conditions); i++) {
         const json_t *condition = condition_of(service->object, conditions[i]);
         if (condition != NULL && !condition_is(condition, "True"))
@@ -89,7 +89,8 @@ int serverless_judge(struct judgement *judgement, struct error **err) {
                       !text_equal(reason, "NoTraffic");
         if (!failed)
             continue;
-        const struct diagnosis_value values[] = {{"message", json_text_at(condition, "message", NULL)}};
+        const struct diagnosis_value values[] = {
+            {"message", json_text_at(condition, "message", NULL)}};
         cleanup_trouble struct trouble trouble = {
             .final = true, .failure = FAILURE_TERMINAL, .rank = RANK_REVISION};
         if (trouble_diagnose(&trouble, rollout, diagnose_own, diagnose_own_count, "RevisionFailed",

@@ -40,8 +40,7 @@ bool service_status_is_ours(const struct rollout *rollout) {
 }
 
 static const char *transition_of(const struct observed *service) {
-    return text_or_empty(
-        json_text_at(status_of(service), "modelStatus", "transitionStatus", NULL));
+    return text_or_empty(json_text_at(status_of(service), "modelStatus", "transitionStatus", NULL));
 }
 
 bool service_is_ready(const struct rollout *rollout) {
@@ -64,15 +63,16 @@ static void track(bool is, bool *was, int64_t *since_ms, int64_t at_ms) {
 void service_track(struct rollout *rollout, int64_t at_ms) {
     const struct observed *service = store_service(rollout);
     const char *transition = service != NULL ? transition_of(service) : "";
-    track(text_equal(transition, "InvalidSpec"), &rollout->invalid, &rollout->invalid_since_ms, at_ms);
+    track(text_equal(transition, "InvalidSpec"), &rollout->invalid, &rollout->invalid_since_ms,
+          at_ms);
     track(text_equal(transition, "BlockedByFailedLoad"), &rollout->blocked,
           &rollout->blocked_since_ms, at_ms);
 }
 
 /* A finding of ours, told by the row of diagnose_own for REASON. */
 static int consider_own(struct judgement *judgement, const char *reason, int rank,
-                        const struct diagnosis_value *values, size_t count,
-                        const char *evidence, struct error **err) {
+                        const struct diagnosis_value *values, size_t count, const char *evidence,
+                        struct error **err) {
     cleanup_trouble struct trouble trouble = {
         .final = true, .failure = FAILURE_TERMINAL, .rank = rank};
     if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count, reason,
@@ -160,11 +160,11 @@ static int judge_existence(struct judgement *judgement, const struct observed *s
         return 0;
     const char *writer = last_writer(object);
     const struct diagnosis_value values[] = {{"what", what}, {"writer", writer}};
-    cleanup_free char *evidence = text_format(
-        err, "generation %lld, ours was %lld; content hash %s, ours %s",
-        (long long)json_integer_at(object, 0, "metadata", "generation", NULL),
-        (long long)rollout->target.generation, annotation_of(object, ANNOTATION_CONTENT_HASH),
-        rollout->target.content_hash);
+    cleanup_free char *evidence =
+        text_format(err, "generation %lld, ours was %lld; content hash %s, ours %s",
+                    (long long)json_integer_at(object, 0, "metadata", "generation", NULL),
+                    (long long)rollout->target.generation,
+                    annotation_of(object, ANNOTATION_CONTENT_HASH), rollout->target.content_hash);
     if (evidence == NULL)
         return -1;
     return consider_own(judgement, "ChangedByOther", RANK_CHANGED, values, 2, evidence, err);
@@ -179,10 +179,11 @@ static int judge_pauses(struct judgement *judgement, const struct observed *serv
     bool frozen =
         text_equal(annotation_of(object, "serving.kserve.io/disable-auto-update"), "true");
     const struct observed *deployment = raw_deployment(judgement->rollout);
-    bool carried = deployment != NULL &&
-                   carries_revision(judgement->rollout,
-                                    json_at(deployment->object, "spec", "template", NULL));
-    if (frozen && judgement->rollout->target.changed && !carried && service_is_ready(judgement->rollout))
+    bool carried =
+        deployment != NULL &&
+        carries_revision(judgement->rollout, json_at(deployment->object, "spec", "template", NULL));
+    if (frozen && judgement->rollout->target.changed && !carried &&
+        service_is_ready(judgement->rollout))
         return consider_own(judgement, "AutoUpdateDisabled", RANK_FROZEN, NULL, 0,
                             "annotation serving.kserve.io/disable-auto-update=true", err);
     return 0;
@@ -198,9 +199,9 @@ static int judge_invalid(struct judgement *judgement, const struct observed *ser
     const char *message = text_or_empty(json_text_at(info, "message", NULL));
     const json_t *model = json_at(service->object, "spec", "predictor", "model", NULL);
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_INVALID};
-    trouble.final = service_status_is_ours(rollout) ||
-                    judgement_lasts(judgement, rollout->invalid_since_ms,
-                                    rollout->patience.invalid_grace_ms);
+    trouble.final =
+        service_status_is_ours(rollout) ||
+        judgement_lasts(judgement, rollout->invalid_since_ms, rollout->patience.invalid_grace_ms);
     const struct diagnosis_value values[] = {
         {"message", message},
         {"live_runtime", json_text_at(model, "runtime", NULL)},
@@ -209,7 +210,8 @@ static int judge_invalid(struct judgement *judgement, const struct observed *ser
     };
     if (trouble_diagnose(&trouble, rollout, diagnose_spec, diagnose_spec_count, reason, values,
                          array_length(values), err) < 0 ||
-        evidence_add(&trouble.evidence, err, "modelStatus InvalidSpec (%s): %s", reason, message) < 0)
+        evidence_add(&trouble.evidence, err, "modelStatus InvalidSpec (%s): %s", reason, message) <
+            0)
         return -1;
     judgement_consider(judgement, &trouble);
     return 0;

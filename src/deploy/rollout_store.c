@@ -23,8 +23,9 @@ void store_free(struct rollout *rollout) {
     }
 }
 
-/* A resourceVersion is opaque by contract, but etcd's revision in fact: a number that only grows, and comparable
- * by contract since Kubernetes 1.35 (KEP-5504). What is no number is never compared. */
+/* A resourceVersion is opaque by contract, but etcd's revision in fact: a number that only grows,
+ * and comparable by contract since Kubernetes 1.35 (KEP-5504). What is no number is never compared.
+ */
 int64_t object_version(const json_t *object) {
     const char *text = json_text_at(object, "metadata", "resourceVersion", NULL);
     int64_t version = 0;
@@ -131,7 +132,8 @@ static struct observed *add(struct observed_set *set, size_t most, char *key, st
     return added;
 }
 
-/* ErrImagePull says why, ImagePullBackOff often does not: the last telling text is kept (krane issue 124). */
+/* ErrImagePull says why, ImagePullBackOff often does not: the last telling text is kept (krane
+ * issue 124). */
 static int track_pod(struct observed *pod, int64_t at_ms, struct error **err) {
     char key[sizeof(pod->trouble)];
     pod_trouble_key(pod->object, key, sizeof(key));
@@ -165,9 +167,10 @@ static int keep_log(json_t **out, const json_t *object, struct error **err) {
     const char *tail = length > MOST_LOG_BYTES ? text + length - MOST_LOG_BYTES : text;
     while ((*tail & 0xc0) == 0x80)
         tail++;
-    *out = json_pack("{s:s, s:s, s:b, s:s}", "pod", text_or_empty(json_text_at(object, "pod", NULL)),
-                     "container", text_or_empty(json_text_at(object, "container", NULL)), "previous",
-                     json_is_true_at(object, "previous", NULL), "text", tail);
+    *out =
+        json_pack("{s:s, s:s, s:b, s:s}", "pod", text_or_empty(json_text_at(object, "pod", NULL)),
+                  "container", text_or_empty(json_text_at(object, "container", NULL)), "previous",
+                  json_is_true_at(object, "previous", NULL), "text", tail);
     return *out != NULL ? 0 : error_no_memory(err);
 }
 
@@ -185,7 +188,8 @@ static int store_object(struct rollout *rollout, const struct rollout_event *eve
         return -1;
     int64_t version = object_version(event->object);
     struct observed *known = find(set, key);
-    /* During a relist the server's word counts, even when it went back in time (a restored etcd). */
+    /* During a relist the server's word counts, even when it went back in time (a restored etcd).
+     */
     if (known != NULL && (known->listed || known->object == NULL) && version >= 0 &&
         version < known->version)
         return 0;

@@ -95,7 +95,8 @@ void target_from_json(struct rollout_target *target, const json_t *json) {
             text_or_empty(json_text_at(json, texts[i].name, NULL));
     for (size_t i = 0; i < array_length(values); i++) {
         const json_t *value = json_at(json, values[i].name, NULL);
-        *(const json_t **)((char *)target + values[i].offset) = json_is_object(value) ? value : NULL;
+        *(const json_t **)((char *)target + values[i].offset) =
+            json_is_object(value) ? value : NULL;
     }
 }
 
@@ -104,7 +105,8 @@ int patience_to_json(json_t **out, const struct rollout_patience *patience, stru
     if (json == NULL)
         return error_no_memory(err);
     if (json_set_take(json, "crashRestarts", json_integer(patience->crash_restarts), err) < 0 ||
-        json_set_take(json, "outOfMemoryKills", json_integer(patience->out_of_memory_kills), err) < 0)
+        json_set_take(json, "outOfMemoryKills", json_integer(patience->out_of_memory_kills), err) <
+            0)
         return -1;
     for (size_t i = 0; i < array_length(times); i++) {
         int64_t value = *(const int64_t *)((const char *)patience + times[i].offset);
@@ -121,10 +123,10 @@ static int64_t bounded(json_int_t value, int64_t fallback, int64_t most) {
 
 void patience_from_json(struct rollout_patience *patience, const json_t *json) {
     *patience = rollout_patience_default;
-    patience->crash_restarts =
-        (int)bounded(json_integer_at(json, -1, "crashRestarts", NULL), patience->crash_restarts, 1000);
-    patience->out_of_memory_kills = (int)bounded(json_integer_at(json, -1, "outOfMemoryKills", NULL),
-                                                 patience->out_of_memory_kills, 1000);
+    patience->crash_restarts = (int)bounded(json_integer_at(json, -1, "crashRestarts", NULL),
+                                            patience->crash_restarts, 1000);
+    patience->out_of_memory_kills = (int)bounded(
+        json_integer_at(json, -1, "outOfMemoryKills", NULL), patience->out_of_memory_kills, 1000);
     for (size_t i = 0; i < array_length(times); i++) {
         int64_t *value = (int64_t *)((char *)patience + times[i].offset);
         *value = bounded(json_integer_at(json, -1, times[i].name, NULL), *value, 86400LL * 1000);

@@ -19,8 +19,9 @@ static const char *const kind_names[ROLLOUT_KINDS] = {
 };
 
 static const char *const change_names[] = {
-    [ROLLOUT_ADDED] = "ADDED",       [ROLLOUT_MODIFIED] = "MODIFIED",   [ROLLOUT_DELETED] = "DELETED",
-    [ROLLOUT_RELISTED] = "RELISTED", [ROLLOUT_SYNCED] = "SYNCED",       [ROLLOUT_FORBIDDEN] = "FORBIDDEN",
+    [ROLLOUT_ADDED] = "ADDED",         [ROLLOUT_MODIFIED] = "MODIFIED",
+    [ROLLOUT_DELETED] = "DELETED",     [ROLLOUT_RELISTED] = "RELISTED",
+    [ROLLOUT_SYNCED] = "SYNCED",       [ROLLOUT_FORBIDDEN] = "FORBIDDEN",
     [ROLLOUT_CONFIRMED] = "CONFIRMED",
 };
 
@@ -38,15 +39,16 @@ static char *one_line(const json_t *value, struct error **err) {
     return text;
 }
 
-char *transcript_header(const struct rollout_target *target, const struct rollout_patience *patience,
-                        struct error **err) {
+char *transcript_header(const struct rollout_target *target,
+                        const struct rollout_patience *patience, struct error **err) {
     cleanup_json json_t *target_json = NULL;
     cleanup_json json_t *patience_json = NULL;
     if (target_to_json(&target_json, target, err) < 0 ||
-        patience_to_json(&patience_json, patience != NULL ? patience : &rollout_patience_default, err) < 0)
+        patience_to_json(&patience_json, patience != NULL ? patience : &rollout_patience_default,
+                         err) < 0)
         return NULL;
-    cleanup_json json_t *header = json_pack("{s:i, s:O, s:O}", "transcript", TRANSCRIPT_VERSION, "target",
-                                            target_json, "patience", patience_json);
+    cleanup_json json_t *header = json_pack("{s:i, s:O, s:O}", "transcript", TRANSCRIPT_VERSION,
+                                            "target", target_json, "patience", patience_json);
     return one_line(header, err);
 }
 
@@ -96,7 +98,8 @@ static int begin(struct replay *replay, const json_t *header, size_t number, str
 static int judge(struct replay *replay, struct error **err) {
     if (rollout_judge(replay->verdict, replay->rollout, replay->now_ms, err) < 0)
         return -1;
-    replay->decided = replay->verdict->state == ROLLOUT_READY || replay->verdict->state == ROLLOUT_FAILED;
+    replay->decided =
+        replay->verdict->state == ROLLOUT_READY || replay->verdict->state == ROLLOUT_FAILED;
     return 0;
 }
 
@@ -113,14 +116,16 @@ static int pass_time(struct replay *replay, int64_t until_ms, struct error **err
     return 0;
 }
 
-static int take_event(struct replay *replay, const json_t *line, size_t number, struct error **err) {
+static int take_event(struct replay *replay, const json_t *line, size_t number,
+                      struct error **err) {
     int kind = index_of(json_text_at(line, "kind", NULL), kind_names, ROLLOUT_KINDS);
-    int change = index_of(json_text_at(line, "change", NULL), change_names, array_length(change_names));
+    int change =
+        index_of(json_text_at(line, "change", NULL), change_names, array_length(change_names));
     json_int_t at = json_integer_at(line, -1, "at", NULL);
     if (kind < 0 || change < 0 || at < 0)
         return malformed(err, number, "needs \"at\", a known \"kind\" and a known \"change\"");
-    bool has_object = change == ROLLOUT_ADDED || change == ROLLOUT_MODIFIED || change == ROLLOUT_DELETED ||
-                      change == ROLLOUT_CONFIRMED;
+    bool has_object = change == ROLLOUT_ADDED || change == ROLLOUT_MODIFIED ||
+                      change == ROLLOUT_DELETED || change == ROLLOUT_CONFIRMED;
     const json_t *object = json_at(line, "object", NULL);
     if (has_object && !json_is_object(object))
         return malformed(err, number, "needs an \"object\"");

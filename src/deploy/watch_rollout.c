@@ -13,9 +13,9 @@ static const struct {
     const struct kube_resource *resource;
     enum rollout_object kind;
     bool optional;
-    bool by_name;        /* selected by name, not by label */
+    bool by_name;         /* selected by name, not by label */
     bool whole_namespace; /* events: what they are about is looked at here */
-    bool serverless;     /* only then */
+    bool serverless;      /* only then */
 } sources[ROLLOUT_SOURCES] = {
     {&kube_inference_services, ROLLOUT_INFERENCE_SERVICE, false, true, false, false},
     {&kube_deployments, ROLLOUT_DEPLOYMENT, false, false, false, false},
@@ -45,23 +45,24 @@ int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_e
 /* What a right that is missing keeps from being told, once. */
 static void tell_forbidden(struct rollout_watcher *watcher, const char *message) {
     const struct observer *observer = watcher->options->observer;
-    cleanup_free char *text =
-        text_format(NULL, "%s; without it a failure is explained less well (rbac --diagnostics grants it)",
-                    message != NULL ? message : "a right for diagnosis is missing");
+    cleanup_free char *text = text_format(
+        NULL, "%s; without it a failure is explained less well (rbac --diagnostics grants it)",
+        message != NULL ? message : "a right for diagnosis is missing");
     if (text != NULL)
         observer->notice(observer->user, text);
 }
 
 static void on_event(void *user, const struct kube_watch_event *event) {
     static const enum rollout_change changes[] = {
-        [KUBE_EVENT_ADDED] = ROLLOUT_ADDED,         [KUBE_EVENT_MODIFIED] = ROLLOUT_MODIFIED,
-        [KUBE_EVENT_DELETED] = ROLLOUT_DELETED,     [KUBE_EVENT_RELISTED] = ROLLOUT_RELISTED,
-        [KUBE_EVENT_SYNCED] = ROLLOUT_SYNCED,       [KUBE_EVENT_FORBIDDEN] = ROLLOUT_FORBIDDEN,
+        [KUBE_EVENT_ADDED] = ROLLOUT_ADDED,     [KUBE_EVENT_MODIFIED] = ROLLOUT_MODIFIED,
+        [KUBE_EVENT_DELETED] = ROLLOUT_DELETED, [KUBE_EVENT_RELISTED] = ROLLOUT_RELISTED,
+        [KUBE_EVENT_SYNCED] = ROLLOUT_SYNCED,   [KUBE_EVENT_FORBIDDEN] = ROLLOUT_FORBIDDEN,
         [KUBE_EVENT_TROUBLE] = ROLLOUT_SYNCED,
     };
     struct rollout_watcher *watcher = user;
     if (event->type == KUBE_EVENT_TROUBLE) {
-        log_debug(watcher->deps->log, "%s", event->message != NULL ? event->message : "connection lost");
+        log_debug(watcher->deps->log, "%s",
+                  event->message != NULL ? event->message : "connection lost");
         return;
     }
     if (event->type == KUBE_EVENT_FORBIDDEN && watcher->kinds[event->target] != ROLLOUT_REVISION)
@@ -79,8 +80,8 @@ static void on_event(void *user, const struct kube_watch_event *event) {
 static int add_targets(struct rollout_watcher *watcher, struct error **err) {
     const struct rollout_target *target = watcher->options->target;
     watcher->by_name = text_format(err, "fieldSelector=metadata.name%%3D%s", target->name);
-    watcher->by_label = text_format(
-        err, "labelSelector=serving.kserve.io%%2Finferenceservice%%3D%s", target->name);
+    watcher->by_label =
+        text_format(err, "labelSelector=serving.kserve.io%%2Finferenceservice%%3D%s", target->name);
     if (watcher->by_name == NULL || watcher->by_label == NULL)
         return -1;
     for (size_t i = 0; i < ROLLOUT_SOURCES; i++) {
@@ -113,7 +114,8 @@ static int start(struct rollout_watcher *watcher, struct error **err) {
         if (header == NULL || options->record(options->record_user, header, err) < 0)
             return -1;
     }
-    return kube_watches_new(&watcher->watches, watcher->client, watcher->targets, watcher->count, NULL, err);
+    return kube_watches_new(&watcher->watches, watcher->client, watcher->targets, watcher->count,
+                            NULL, err);
 }
 
 static void stop(struct rollout_watcher *watcher) {
@@ -152,7 +154,9 @@ static int confirm(struct rollout_watcher *watcher, struct error **err) {
                                         .kind = ROLLOUT_INFERENCE_SERVICE,
                                         .change = ROLLOUT_CONFIRMED,
                                         .object = object};
-    return rollout_watcher_take(watcher, &event) < 0 ? error_take(err, steal_pointer(watcher->failure)) : 0;
+    return rollout_watcher_take(watcher, &event) < 0
+               ? error_take(err, steal_pointer(watcher->failure))
+               : 0;
 }
 
 static int judge_with_confirmation(struct rollout_watcher *watcher, struct verdict *out,
@@ -217,7 +221,8 @@ static int late(const struct rollout_watcher *watcher, const struct verdict *ver
     error_new(err, ERROR_DEADLINE, "%s/%s is not ready after the time that TIMEOUT gives: %s%s%s",
               target->namespace_, target->name,
               text_is_empty(verdict->detail) ? "nothing was seen of it" : verdict->detail,
-              text_is_empty(verdict->cause) ? "" : ". ", text_is_empty(verdict->cause) ? "" : verdict->cause);
+              text_is_empty(verdict->cause) ? "" : ". ",
+              text_is_empty(verdict->cause) ? "" : verdict->cause);
     return error_hint(err, "%s",
                       text_is_empty(verdict->hint)
                           ? "raise TIMEOUT, or run again to go on waiting for the same revision"

@@ -29,10 +29,11 @@ static bool parse(struct wanted *out, const char *text) {
     return true;
 }
 
-static int take_log(struct rollout_watcher *watcher, const struct wanted *wanted, const char *text) {
+static int take_log(struct rollout_watcher *watcher, const struct wanted *wanted,
+                    const char *text) {
     cleanup_json json_t *object =
-        json_pack("{s:s, s:s, s:b, s:s}", "pod", wanted->pod, "container", wanted->container, "previous",
-                  wanted->previous, "text", text);
+        json_pack("{s:s, s:s, s:b, s:s}", "pod", wanted->pod, "container", wanted->container,
+                  "previous", wanted->previous, "text", text);
     if (object == NULL) /* not UTF-8 */
         return 0;
     const struct rollout_event event = {.at_ms = clock_wall(watcher->deps->clock),
@@ -51,8 +52,9 @@ void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict 
     for (size_t i = 0; i < out->wanted_logs.count && count < MOST_LOGS; i++) {
         if (!parse(&wanted[count], out->wanted_logs.items[i]))
             continue;
-        queries[count] = text_format(NULL, "container=%s&tailLines=40&limitBytes=16384%s",
-                                     wanted[count].container, wanted[count].previous ? "&previous=true" : "");
+        queries[count] =
+            text_format(NULL, "container=%s&tailLines=40&limitBytes=16384%s",
+                        wanted[count].container, wanted[count].previous ? "&previous=true" : "");
         if (queries[count] == NULL)
             break;
         requests[count] = (struct kube_request){.verb = "get",
@@ -71,7 +73,8 @@ void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict 
             if (answers[i].text != NULL)
                 (void)take_log(watcher, &wanted[i], answers[i].text);
         struct verdict explained = {.state = ROLLOUT_UNKNOWN};
-        if (rollout_judge(&explained, watcher->rollout, clock_wall(watcher->deps->clock), NULL) == 0 &&
+        if (rollout_judge(&explained, watcher->rollout, clock_wall(watcher->deps->clock), NULL) ==
+                0 &&
             explained.state == out->state) {
             verdict_free(out);
             *out = explained;

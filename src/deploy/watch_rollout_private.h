@@ -18,7 +18,7 @@ struct rollout_watcher {
     size_t count;
     char *by_name;
     char *by_label;
-    char *shown;              /* the progress that was told last */
+    char *shown; /* the progress that was told last */
     int64_t shown_ms;
     int64_t confirm_after_ms; /* monotonic: no confirming read before */
     struct error *failure;    /* of a handler, which cannot return one */
@@ -30,7 +30,7 @@ int rollout_watcher_record(struct rollout_watcher *watcher, const struct rollout
 int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_event *event);
 
 /*
- * Fetches the logs that OUT wants (at most 8, 40 lines and 16 KiB each, 5 s in all) and judges again with
- * them. What cannot be had is left out: the verdict stands without.
+ * Fetches the logs that OUT wants (at most 8, 40 lines and 16 KiB each, 5 s in all) and judges
+ * again with them. What cannot be had is left out: the verdict stands without.
  */
 void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict *out);

@@ -7,19 +7,19 @@
 
 enum {
     TOKEN_LIMIT = 64 * 1024,
-    TOKEN_AGE_MS = 50 * 1000,       /* client-go: 60 s period less 10 s leeway */
+    TOKEN_AGE_MS = 50 * 1000, /* client-go: 60 s period less 10 s leeway */
     EXPIRY_LEEWAY_MS = 10 * 1000,
 };
 
 struct kube_credential {
     const struct kube_config *config;
     const struct deps *deps;
-    char *file_token;     /* secret: the last good content of the token file */
-    int64_t read_ms;      /* monotonic, when it was read */
-    bool stale;           /* the server refused it: read again now */
+    char *file_token; /* secret: the last good content of the token file */
+    int64_t read_ms;  /* monotonic, when it was read */
+    bool stale;       /* the server refused it: read again now */
     struct exec_answer answer;
     bool has_answer;
-    char *authorization;  /* secret: what was handed out last */
+    char *authorization; /* secret: what was handed out last */
 };
 
 int kube_credential_new(struct kube_credential **out, const struct kube_config *config,
@@ -66,7 +66,8 @@ static int read_token(char **out, const struct kube_credential *credential, stru
     return result;
 }
 
-/* A read that fails keeps the last good token: kubelet replaces the file, it does not take it away. */
+/* A read that fails keeps the last good token: kubelet replaces the file, it does not take it away.
+ */
 static int refresh_file_token(struct kube_credential *credential, struct error **err) {
     int64_t now = clock_now(credential->deps->clock);
     bool fresh = credential->file_token != NULL && !credential->stale &&
@@ -122,7 +123,8 @@ static int set_bearer(struct kube_credential *credential, const char *token, str
 
 static int set_basic(struct kube_credential *credential, struct error **err) {
     const struct kube_user *user = &credential->config->user;
-    char *pair = text_format(err, "%s:%s", user->username, user->password != NULL ? user->password : "");
+    char *pair =
+        text_format(err, "%s:%s", user->username, user->password != NULL ? user->password : "");
     if (pair == NULL)
         return -1;
     struct buffer value = BUFFER_INIT(TOKEN_LIMIT);
@@ -142,8 +144,8 @@ static int choose(struct kube_credential *credential, struct error **err) {
     if (!text_is_empty(user->token_file)) {
         if (refresh_file_token(credential, err) < 0)
             return -1;
-        return set_bearer(credential,
-                          credential->file_token != NULL ? credential->file_token : user->token, err);
+        return set_bearer(
+            credential, credential->file_token != NULL ? credential->file_token : user->token, err);
     }
     if (!text_is_empty(user->token))
         return set_bearer(credential, user->token, err);
@@ -154,7 +156,8 @@ static int choose(struct kube_credential *credential, struct error **err) {
     if (refresh_answer(credential, err) < 0)
         return -1;
     secret_free(steal_pointer(credential->authorization));
-    return credential->answer.token != NULL ? set_bearer(credential, credential->answer.token, err) : 0;
+    return credential->answer.token != NULL ? set_bearer(credential, credential->answer.token, err)
+                                            : 0;
 }
 
 int kube_credential_get(struct kube_credential *credential, struct kube_login *out,
@@ -167,8 +170,8 @@ int kube_credential_get(struct kube_credential *credential, struct kube_login *o
         return -1;
     bool by_plugin = credential->has_answer && credential->answer.client_key_pem != NULL;
     out->authorization = credential->authorization;
-    out->client_certificate_pem = by_plugin ? credential->answer.client_certificate_pem
-                                            : config->user.client_certificate_pem;
+    out->client_certificate_pem =
+        by_plugin ? credential->answer.client_certificate_pem : config->user.client_certificate_pem;
     out->client_key_pem =
         by_plugin ? credential->answer.client_key_pem : config->user.client_key_pem;
     return 0;

@@ -88,7 +88,8 @@ static int take_status(struct exec_answer *out, const json_t *status, const char
         return -1;
     bool half = (out->client_certificate_pem == NULL) != (out->client_key_pem == NULL);
     if (half)
-        return refuse(err, command, "its answer has only one of clientCertificateData and clientKeyData");
+        return refuse(err, command,
+                      "its answer has only one of clientCertificateData and clientKeyData");
     if (out->token == NULL && out->client_key_pem == NULL)
         return refuse(err, command, "its answer has neither token nor client certificate");
     const char *expiry = json_text_at(status, "expirationTimestamp", NULL);
@@ -134,7 +135,8 @@ static int decide_interactive(bool *out, const struct kube_exec *exec, struct er
     bool terminal = isatty(STDIN_FILENO) == 1;
     if (text_equal(exec->interactive_mode, "Always") && !terminal)
         return refuse(err, exec->command,
-                      "it must talk to a person (interactiveMode: Always), but standard input is no terminal");
+                      "it must talk to a person (interactiveMode: Always), but standard input is "
+                      "no terminal");
     /* our standard input is not handed on, so a plugin that merely may ask must not */
     *out = false;
     return 0;

@@ -18,8 +18,9 @@ int exec_run(struct exec_answer *out, const struct kube_config *config, const st
              struct error **err);
 
 /*
- * Reads an ExecCredential that must be of API_VERSION. Pure; fuzzed. COMMAND is for messages, which never show the text
- * itself. Source: client-go plugin/pkg/client/auth/exec/exec.go refreshCredsLocked.
+ * Reads an ExecCredential that must be of API_VERSION. Pure; fuzzed. COMMAND is for messages, which
+ * never show the text itself. Source: client-go plugin/pkg/client/auth/exec/exec.go
+ * refreshCredsLocked.
  */
 int exec_parse(struct exec_answer *out, const char *text, size_t length, const char *api_version,
                const char *command, struct error **err);
