@@ -1,6 +1,7 @@
 #pragma once
 
-/* MODEL_CHECK: before anything is applied, do the model's files exist and fit disk and GPU memory? */
+/* MODEL_CHECK: before anything is applied, do the model's files exist and fit disk and GPU memory?
+ */
 
 #include "deploy/model_fit.h"
 #include "deploy/observer.h"
@@ -23,9 +24,9 @@ struct model_check {
 };
 
 /*
- * Reads the files of the model's commit and judges them. Takes 20 s at most, then what was not learnt
- * is unknown. A model that GitLab's API does not show (STORAGE_URI, MODEL_GIT_URL) is unknown as a
- * whole. Errors: ERROR_CANCELED, ERROR_DEADLINE (of DEADLINE_MS), lack of memory.
+ * Reads the files of the model's commit and judges them. Takes 20 s at most, then what was not
+ * learnt is unknown. A model that GitLab's API does not show (STORAGE_URI, MODEL_GIT_URL) is
+ * unknown as a whole. Errors: ERROR_CANCELED, ERROR_DEADLINE (of DEADLINE_MS), lack of memory.
  */
 int model_check_run(struct fit_report *out, const struct model_check *check, struct error **err);
 

@@ -3,10 +3,10 @@
 /*
  * Will the model load with what is asked for? Pure arithmetic over the files of a commit, its
  * config.json, the parameters and the runtime. Three verdicts, since the memory that a server takes
- * beside weights and cache is not exact: only what cannot succeed is called a failure. Sources: vllm
- * v1/worker/gpu_worker.py and v1/core/kv_cache_utils.py (budget, cache), KServe pkg/utils/storage.go
- * (the emptyDir has no limit of its own), Kubernetes pkg/kubelet/eviction (the pod's limit counts),
- * HAMi docs (gpumem is MiB a card).
+ * beside weights and cache is not exact: only what cannot succeed is called a failure. Sources:
+ * vllm v1/worker/gpu_worker.py and v1/core/kv_cache_utils.py (budget, cache), KServe
+ * pkg/utils/storage.go (the emptyDir has no limit of its own), Kubernetes pkg/kubelet/eviction (the
+ * pod's limit counts), HAMi docs (gpumem is MiB a card).
  */
 
 #include "deploy/inputs.h"
@@ -26,8 +26,8 @@ enum fit_subject {
 enum fit_verdict {
     FIT_UNKNOWN, /* not checked; the message says why */
     FIT_FITS,
-    FIT_TIGHT,   /* may work */
-    FIT_FAILS,   /* cannot work */
+    FIT_TIGHT, /* may work */
+    FIT_FAILS, /* cannot work */
 };
 
 struct fit_finding {
@@ -53,9 +53,9 @@ struct fit_report {
 struct fit_request {
     const struct model_files *files;
     const struct inputs *inputs;
-    const json_t *runtime;  /* ClusterServingRuntime; NULL: not known */
-    int64_t card_bytes;     /* memory of a whole card, for when no NVIDIA_GPUMEM is given; -1 */
-    int64_t volume_bytes;   /* capacity of PVC_NAME; -1: unknown */
+    const json_t *runtime; /* ClusterServingRuntime; NULL: not known */
+    int64_t card_bytes;    /* memory of a whole card, for when no NVIDIA_GPUMEM is given; -1 */
+    int64_t volume_bytes;  /* capacity of PVC_NAME; -1: unknown */
 };
 
 int model_fit(struct fit_report *out, const struct fit_request *request, struct error **err);

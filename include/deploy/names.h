@@ -2,7 +2,8 @@
 
 /*
  * What Kubernetes takes as names, labels and environment variables. Source: apimachinery
- * pkg/util/validation/validation.go (DNS labels, subdomains, qualified names, label values, env names).
+ * pkg/util/validation/validation.go (DNS labels, subdomains, qualified names, label values, env
+ * names).
  */
 
 #include "base/error.h"
@@ -14,13 +15,14 @@ enum {
     NAME_DNS_SUBDOMAIN_MOST = 253,
     NAME_LABEL_VALUE_MOST = 63,
     /*
-     * KServe makes "<name>-predictor" (a Service) and the label "app: isvc.<name>-predictor" of it, which
-     * must be at most 63 characters. Source: kserve pkg/constants/constants.go GetRawServiceLabel.
+     * KServe makes "<name>-predictor" (a Service) and the label "app: isvc.<name>-predictor" of it,
+     * which must be at most 63 characters. Source: kserve pkg/constants/constants.go
+     * GetRawServiceLabel.
      */
     NAME_INFERENCE_SERVICE_MOST = 48,
     /*
-     * With KServe's default domainTemplate the host label "<name>-predictor-<namespace>" must be at most
-     * 63 characters, ingress or not. Source: kserve issue 4807.
+     * With KServe's default domainTemplate the host label "<name>-predictor-<namespace>" must be at
+     * most 63 characters, ingress or not. Source: kserve issue 4807.
      */
     NAME_WITH_NAMESPACE_MOST = 52,
 };
@@ -39,8 +41,8 @@ bool name_is_environment_variable(const char *name);
 bool label_value_is_legal(const char *value);
 
 /*
- * The nearest legal label value, owned: '/' becomes '.', other characters '-', what may not stand at
- * an end is dropped, the rest cut to 63. A legal value comes back unchanged. NULL with an error only
- * when out of memory.
+ * The nearest legal label value, owned: '/' becomes '.', other characters '-', what may not stand
+ * at an end is dropped, the rest cut to 63. A legal value comes back unchanged. NULL with an error
+ * only when out of memory.
  */
 char *label_value_from(const char *text, struct error **err);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Kubernetes quantities: "500m", "4Gi", "1.5e3". Source: apimachinery pkg/api/resource/quantity.go and
- * suffix.go (grammar, precision of 10^-9 rounded away from zero, ceiling of 2^63-1).
+ * Kubernetes quantities: "500m", "4Gi", "1.5e3". Source: apimachinery pkg/api/resource/quantity.go
+ * and suffix.go (grammar, precision of 10^-9 rounded away from zero, ceiling of 2^63-1).
  */
 
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Choosing a ClusterServingRuntime. Pure. Source of what KServe checks when spec.predictor.model.runtime
- * is set: kserve pkg/controller/v1beta1/inferenceservice/components/predictor.go,
+ * Choosing a ClusterServingRuntime. Pure. Source of what KServe checks when
+ * spec.predictor.model.runtime is set: kserve
+ * pkg/controller/v1beta1/inferenceservice/components/predictor.go,
  * pkg/apis/serving/v1alpha1/servingruntime_types.go, utils.MergeRuntimeContainers.
  */
 
@@ -14,14 +15,16 @@
 #define RUNTIME_CLASS_LABEL       "cpaas.io/runtime-class"
 #define RUNTIME_ACCELERATOR_LABEL "cpaas.io/accelerator-type"
 /* The container that KServe merges an InferenceService's model into, by name. */
-#define RUNTIME_CONTAINER         "kserve-container"
+#define RUNTIME_CONTAINER "kserve-container"
 
 struct runtime_choice {
-    json_t *runtime;         /* the object, owned reference */
+    json_t *runtime; /* the object, owned reference */
     char *name;
-    char *class_;            /* label cpaas.io/runtime-class, or RUNTIME_CLASS; "" when neither is there */
-    char *protocol;          /* protocolVersion to send: "v2" when listed, else the first listed; "" when it lists none */
-    struct strings warnings; /* several candidates, accelerator type differs from the GPU asked for, ... */
+    char *class_;   /* label cpaas.io/runtime-class, or RUNTIME_CLASS; "" when neither is there */
+    char *protocol; /* protocolVersion to send: "v2" when listed, else the first listed; "" when it
+                       lists none */
+    struct strings
+        warnings; /* several candidates, accelerator type differs from the GPU asked for, ... */
 };
 
 void runtime_choice_free(struct runtime_choice *choice);
@@ -32,16 +35,17 @@ void runtime_choice_free(struct runtime_choice *choice);
  * A runtime fits when it is not disabled, not multi-model, not multi-node (workerSpec), has the
  * container kserve-container, and lists LIBRARY among supportedModelFormats (case-sensitive).
  *
- * By name: the one of CANDIDATES that is so named must fit, and its class must equal RUNTIME_CLASS when
- * both are given. By class: the first by name among those of the class that fit; those that list protocols
- * without v2, or whose accelerator type is not the one that is asked for, come last.
+ * By name: the one of CANDIDATES that is so named must fit, and its class must equal RUNTIME_CLASS
+ * when both are given. By class: the first by name among those of the class that fit; those that
+ * list protocols without v2, or whose accelerator type is not the one that is asked for, come last.
  *
  * ERROR_RUNTIME lists each candidate (at most 20) and why it does not fit.
  */
-int runtime_choose(struct runtime_choice *out, const json_t *candidates, const struct inputs *inputs,
-                   const char *library, struct error **err);
+int runtime_choose(struct runtime_choice *out, const json_t *candidates,
+                   const struct inputs *inputs, const char *library, struct error **err);
 
-/* True when the runtime lists FORMAT in supportedModelFormats (case-sensitive, as KServe compares). */
+/* True when the runtime lists FORMAT in supportedModelFormats (case-sensitive, as KServe compares).
+ */
 bool runtime_supports(const json_t *runtime, const char *format);
 
 /* The container named kserve-container, borrowed; NULL when none. */

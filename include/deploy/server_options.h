@@ -2,8 +2,8 @@
 
 /*
  * What a serving runtime tells vLLM on its command line, as far as it can be read: the command may
- * be a shell script, and values may come from the environment. Pure. Source: vllm engine/arg_utils.py
- * (names), KServe (env of the InferenceService wins over the runtime's).
+ * be a shell script, and values may come from the environment. Pure. Source: vllm
+ * engine/arg_utils.py (names), KServe (env of the InferenceService wins over the runtime's).
  */
 
 #include "deploy/inputs.h"

@@ -38,29 +38,29 @@ struct http_client *kube_client_http(struct kube_client *client);
 const struct deps *kube_client_deps(const struct kube_client *client);
 
 struct kube_request {
-    const char *verb;       /* RBAC verb: "get", "list", "watch", "create", "update", "patch",
-                               "delete"; gives the HTTP method */
+    const char *verb; /* RBAC verb: "get", "list", "watch", "create", "update", "patch",
+                         "delete"; gives the HTTP method */
     const struct kube_resource *resource; /* NULL: PATH is used */
-    const char *path;       /* raw path, such as "/version"; used when resource is NULL */
+    const char *path; /* raw path, such as "/version"; used when resource is NULL */
     const char *namespace_;
     const char *name;
-    const char *subresource; /* "log", "status"; or NULL */
-    const char *query;      /* encoded, without '?'; or NULL */
+    const char *subresource;  /* "log", "status"; or NULL */
+    const char *query;        /* encoded, without '?'; or NULL */
     const char *content_type; /* of the body; NULL: application/json */
-    const char *body;       /* text; or NULL */
-    size_t body_limit;      /* of the answer; 0: 8 MiB */
-    bool want_text;         /* the answer is text (logs), not JSON */
-    bool retry_broken;      /* the request may be sent again after a reset although it is a write */
-    bool single_attempt;    /* the caller does its own retries */
+    const char *body;         /* text; or NULL */
+    size_t body_limit;        /* of the answer; 0: 8 MiB */
+    bool want_text;           /* the answer is text (logs), not JSON */
+    bool retry_broken;   /* the request may be sent again after a reset although it is a write */
+    bool single_attempt; /* the caller does its own retries */
 };
 
 struct kube_answer {
-    json_t *object;         /* owned; NULL when there is an error, want_text or no content */
-    json_t *status;         /* owned; the Status that came with an error (details.causes), or NULL */
-    char *text;             /* owned; when want_text */
-    struct error *error;    /* owned; see kube_status_error */
-    int http_status;        /* 0 when no answer arrived */
-    int attempts;           /* how often it was sent; above 1 an earlier one may have been done */
+    json_t *object;      /* owned; NULL when there is an error, want_text or no content */
+    json_t *status;      /* owned; the Status that came with an error (details.causes), or NULL */
+    char *text;          /* owned; when want_text */
+    struct error *error; /* owned; see kube_status_error */
+    int http_status;     /* 0 when no answer arrived */
+    int attempts;        /* how often it was sent; above 1 an earlier one may have been done */
     struct strings warnings; /* texts of "Warning: 299" headers, each once (RFC 7234 5.5, Kubernetes
                                 API concepts) */
 };
@@ -69,7 +69,8 @@ struct kube_answer {
  * Sends COUNT requests in parallel and waits for all. On 401 the credential is refreshed once and
  * those requests are sent again. Lists are followed over `continue` by kube_list, not here.
  * DEADLINE_MS: monotonic, 0 = none. ANSWERS are COUNT zeroed elements. -1 only when the batch could
- * not run (out of memory, no credential). Answers that hold a Secret are wiped from the HTTP buffer.
+ * not run (out of memory, no credential). Answers that hold a Secret are wiped from the HTTP
+ * buffer.
  *
  * Errors in answers by kind: see kube_status_error; without any answer UNREACHABLE, DEADLINE,
  * CANCELED or INTERNAL as net/http.h has it.
@@ -109,16 +110,16 @@ typedef int kube_item_handler(void *user, json_t *item);
  * Hands over every item of a collection, one page in memory at a time. When a page's `continue`
  * expired (410), the listing goes on behind the last item seen with the token that the server then
  * gives (API concepts, "410 Gone"): no item comes twice, what changed meanwhile may be old or new.
- * -1 with an error, or -1 without one when ON_ITEM returned a negative number. At most 10,000 items.
+ * -1 with an error, or -1 without one when ON_ITEM returned a negative number. At most 10,000
+ * items.
  */
 int kube_list_each(struct kube_client *client, const struct kube_list_request *list,
-                   int64_t deadline_ms, kube_item_handler *on_item, void *user,
-                   struct error **err);
+                   int64_t deadline_ms, kube_item_handler *on_item, void *user, struct error **err);
 
 /*
- * Lists a whole collection in pages. *OUT is {"items": [...], "metadata": {"resourceVersion": ...}};
- * items get apiVersion and kind filled in. At most 10,000 items. All pages show one state; a 410 on a
- * page starts again once.
+ * Lists a whole collection in pages. *OUT is {"items": [...], "metadata": {"resourceVersion":
+ * ...}}; items get apiVersion and kind filled in. At most 10,000 items. All pages show one state; a
+ * 410 on a page starts again once.
  */
 int kube_list(json_t **out, struct kube_client *client, const struct kube_resource *resource,
               const char *namespace_, const char *selectors, int64_t deadline_ms,
@@ -135,9 +136,9 @@ struct kube_stream_request {
     struct http_request http; /* GET; the caller may set idle_timeout_ms and timeout_ms */
     struct http_trust trust;
     char *url;
-    char *authorization;          /* secret */
+    char *authorization; /* secret */
     char *client_certificate_pem;
-    char *client_key_pem;         /* secret */
+    char *client_key_pem; /* secret */
 };
 
 /* PATH_AND_QUERY as kube_path gives it, with "?watch=1&..." appended. *OUT is for
@@ -152,22 +153,24 @@ bool kube_client_reject_credential(struct kube_client *client);
 /* ---- what an answer means ---- */
 
 /*
- * Makes the error that an answer means; always returns -1. Pure; BODY may be no JSON at all (a proxy's
- * page). REQUEST says what was asked (its texts go into the message). http_status and reason of the
- * error are set from the Status (the reason is derived from the code when there is no Status).
+ * Makes the error that an answer means; always returns -1. Pure; BODY may be no JSON at all (a
+ * proxy's page). REQUEST says what was asked (its texts go into the message). http_status and
+ * reason of the error are set from the Status (the reason is derived from the code when there is no
+ * Status).
  *
- * By kind: 401 UNREACHABLE; 403 REFUSED: for RBAC naming user, verb, resource, namespace and name with
- * a hint how to grant it, for admission quoting the webhook or policy, quota, terminating namespace;
- * 404 REFUSED with reason NotFound for a name (or the namespace) that does not exist and KUBE_NOT_SERVED
- * for a kind or path that is not served; 409 CONFLICT with reason AlreadyExists or Conflict; 400, 406,
- * 410, 413, 415, 422 REFUSED with every cause's field; 429, 5xx UNREACHABLE, but REFUSED when a webhook
- * denied with such a code or the schema does not know a field (kubernetes#139253).
+ * By kind: 401 UNREACHABLE; 403 REFUSED: for RBAC naming user, verb, resource, namespace and name
+ * with a hint how to grant it, for admission quoting the webhook or policy, quota, terminating
+ * namespace; 404 REFUSED with reason NotFound for a name (or the namespace) that does not exist and
+ * KUBE_NOT_SERVED for a kind or path that is not served; 409 CONFLICT with reason AlreadyExists or
+ * Conflict; 400, 406, 410, 413, 415, 422 REFUSED with every cause's field; 429, 5xx UNREACHABLE,
+ * but REFUSED when a webhook denied with such a code or the schema does not know a field
+ * (kubernetes#139253).
  */
 int kube_status_error(struct error **err, int http_status, const char *body, size_t length,
                       const struct kube_request *request);
 
-/* The same for a Status that is parsed already (a watch's ERROR event, kube_answer.status). STATUS may
- * be NULL. */
+/* The same for a Status that is parsed already (a watch's ERROR event, kube_answer.status). STATUS
+ * may be NULL. */
 int kube_status_object_error(struct error **err, int http_status, const json_t *status,
                              const struct kube_request *request);
 

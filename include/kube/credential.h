@@ -22,14 +22,14 @@ struct kube_login {
 };
 
 /*
- * What to send now. Re-reads a token file when the copy is older than 50 s (a failing read keeps the
- * last good token), runs the exec plugin when it has not run or its answer expired. The pointers live
- * until the next call on CREDENTIAL. ERROR_UNREACHABLE when no credential can be had, with the cause.
- * Over plain http no credential is given out (as client-go).
+ * What to send now. Re-reads a token file when the copy is older than 50 s (a failing read keeps
+ * the last good token), runs the exec plugin when it has not run or its answer expired. The
+ * pointers live until the next call on CREDENTIAL. ERROR_UNREACHABLE when no credential can be had,
+ * with the cause. Over plain http no credential is given out (as client-go).
  */
 int kube_credential_get(struct kube_credential *credential, struct kube_login *out,
                         struct error **err);
 
-/* The server answered 401: forget the copy. True when asking again may give another credential (file
- * or exec), so that one retry is worth it. */
+/* The server answered 401: forget the copy. True when asking again may give another credential
+ * (file or exec), so that one retry is worth it. */
 bool kube_credential_reject(struct kube_credential *credential);

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 struct architecture {
-    bool knows_attention;  /* the numbers of the next five lines were found and are sensible */
+    bool knows_attention; /* the numbers of the next five lines were found and are sensible */
     int64_t layers;
     int64_t heads;
-    int64_t kv_heads;      /* key/value heads of a layer */
+    int64_t kv_heads; /* key/value heads of a layer */
     int64_t head_size;
     int64_t latent;        /* multi-head latent attention: elements of a token and layer; else 0 */
     int64_t window;        /* sliding window or attention chunk in tokens; 0: none */
@@ -35,15 +35,16 @@ int architecture_read(struct architecture *out, const char *config, const char *
                       struct error **err);
 
 /*
- * Bytes of KV cache that one token takes on one card, over all layers. PARALLEL: cards that share the
- * heads (at least one head stays on each; a latent is not shared). 0 when attention is not known.
+ * Bytes of KV cache that one token takes on one card, over all layers. PARALLEL: cards that share
+ * the heads (at least one head stays on each; a latent is not shared). 0 when attention is not
+ * known.
  */
 int64_t architecture_token_bytes(const struct architecture *architecture, int64_t parallel,
                                  int element_bytes);
 
 /*
- * Bytes of KV cache for one request of LENGTH tokens on one card, in pages of 16 tokens. LEAST counts
- * windows as the least they can cost, the result without it counts every layer in full.
+ * Bytes of KV cache for one request of LENGTH tokens on one card, in pages of 16 tokens. LEAST
+ * counts windows as the least they can cost, the result without it counts every layer in full.
  */
 int64_t architecture_cache_bytes(const struct architecture *architecture, int64_t parallel,
                                  int element_bytes, int64_t length, bool least);

@@ -18,8 +18,8 @@ enum model_object {
 };
 
 struct model_file {
-    char *path; /* from the top of the repository */
-    char *blob; /* Git's id of the blob (the pointer's, for LFS) */
+    char *path;   /* from the top of the repository */
+    char *blob;   /* Git's id of the blob (the pointer's, for LFS) */
     char oid[65]; /* of the LFS object (SHA-256); "" for a plain file */
     int64_t size; /* bytes that a download has; -1: unknown */
     enum model_object object;

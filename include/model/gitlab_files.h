@@ -19,9 +19,9 @@
  * refused or fails, the pointers of the weights are read instead.
  *
  * What cannot be read is no error: it stays unknown and OUT->unknown says why. Errors are
- * ERROR_CANCELED, ERROR_DEADLINE and lack of memory only. Requests carry the token to the base URL's
- * origin only and follow no redirect. Limits: 2,000 files listed (100 a page), sizes of 1,000 of
- * them (weights first), 64 pointers, 1,000 LFS objects; 1 MiB of config.json, 4 MiB of
+ * ERROR_CANCELED, ERROR_DEADLINE and lack of memory only. Requests carry the token to the base
+ * URL's origin only and follow no redirect. Limits: 2,000 files listed (100 a page), sizes of 1,000
+ * of them (weights first), 64 pointers, 1,000 LFS objects; 1 MiB of config.json, 4 MiB of
  * tokenizer_config.json, 16 MiB of index; two attempts a request.
  */
 int gitlab_read_files(struct model_files *out, const struct model *model,

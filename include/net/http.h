@@ -86,8 +86,8 @@ enum { HTTP_LIBRARY_SIZE = 128 };
 /* "libcurl 8.14.1 (mbedTLS/3.6.4)". Needs no start. */
 void http_library_version(char *out, size_t size);
 
-/* error->reason of an exchange that ended because the peer's certificate was refused, so that callers
- * can name the parameter that helps. */
+/* error->reason of an exchange that ended because the peer's certificate was refused, so that
+ * callers can name the parameter that helps. */
 #define HTTP_REASON_UNTRUSTED "Untrusted"
 
 struct http_client;

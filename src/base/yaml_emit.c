@@ -15,8 +15,8 @@ enum {
 
 /*
  * The character at TEXT when it must be escaped: C0 but tab and newline, DEL, C1, no-break space,
- * line and paragraph separators, the byte order mark and non-characters. *length is its size in UTF-8.
- * Source: YAML 1.2.2 production c-printable; libyaml and go-yaml differ on the rest.
+ * line and paragraph separators, the byte order mark and non-characters. *length is its size in
+ * UTF-8. Source: YAML 1.2.2 production c-printable; libyaml and go-yaml differ on the rest.
  */
 static unsigned unprintable(const unsigned char *text, size_t *length) {
     *length = 1;
@@ -48,9 +48,9 @@ static bool is_printable(const char *text) {
 
 /* Words that some YAML reader takes for a boolean, null, merge or value key. */
 static bool is_special_word(const char *text) {
-    static const char *const words[] = {"y",   "yes",  "n",  "no",   "true", "false", "on",
-                                        "off", "null", "~",  "<<",   "=",    ".inf",  "+.inf",
-                                        "-.inf", ".nan"};
+    static const char *const words[] = {"y",    "yes",   "n",     "no",  "true", "false",
+                                        "on",   "off",   "null",  "~",   "<<",   "=",
+                                        ".inf", "+.inf", "-.inf", ".nan"};
     for (size_t i = 0; i < array_length(words); i++)
         if (strcasecmp(text, words[i]) == 0)
             return true;

@@ -87,8 +87,7 @@ static int set_field(struct reader *reader, enum yaml_scalar kind, const char *t
     return field->text != NULL ? 0 : -1;
 }
 
-static int take_key(struct reader *reader, const char *text, yaml_mark_t mark,
-                    struct error **err) {
+static int take_key(struct reader *reader, const char *text, yaml_mark_t mark, struct error **err) {
     reader->wanted = NULL;
     for (size_t i = 0; i < reader->count; i++) {
         struct yaml_field *field = &reader->fields[i];
@@ -108,8 +107,8 @@ static int on_scalar(struct reader *reader, const yaml_event_t *event, struct er
     const char *text = (const char *)event->data.scalar.value;
     enum yaml_scalar kind = scalar_kind(event);
     bool has_nul = memchr(text, '\0', event->data.scalar.length) != NULL;
-    if (remember(reader, event->data.scalar.anchor,
-                 has_nul ? YAML_SCALAR_NULL : kind, event->data.scalar.value, err) < 0)
+    if (remember(reader, event->data.scalar.anchor, has_nul ? YAML_SCALAR_NULL : kind,
+                 event->data.scalar.value, err) < 0)
         return -1;
     if (reader->depth == 0)
         return kind == YAML_SCALAR_NULL
@@ -147,8 +146,8 @@ static int on_alias(struct reader *reader, const yaml_event_t *event, struct err
 
 static int on_open(struct reader *reader, const yaml_event_t *event, struct error **err) {
     bool mapping = event->type == YAML_MAPPING_START_EVENT;
-    const unsigned char *anchor = mapping ? event->data.mapping_start.anchor
-                                          : event->data.sequence_start.anchor;
+    const unsigned char *anchor =
+        mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
     enum yaml_scalar kind = mapping ? YAML_SCALAR_MAPPING : YAML_SCALAR_SEQUENCE;
     if (remember(reader, anchor, kind, NULL, err) < 0)
         return -1;
@@ -213,8 +212,8 @@ static int read_events(struct reader *reader, struct error **err) {
         if (yaml_source_next(&reader->source, &event, err) < 0)
             return -1;
         if (++reader->events > MOST_EVENTS)
-            return yaml_source_error(&reader->source, event.start_mark, err,
-                                     "more than %d values", MOST_EVENTS / 2);
+            return yaml_source_error(&reader->source, event.start_mark, err, "more than %d values",
+                                     MOST_EVENTS / 2);
         done = on_event(reader, &event, err);
         if (done < 0)
             return -1;

@@ -66,7 +66,8 @@ static bool is_one_of(const char *text, const char *const *words, size_t count) 
     return false;
 }
 
-/* Digits of an integer in base 8, 10 or 16 with their sign, as strtoll takes them; 0 when not one. */
+/* Digits of an integer in base 8, 10 or 16 with their sign, as strtoll takes them; 0 when not one.
+ */
 static int integer_base(const char *text) {
     if (text_has_prefix(text, "0o"))
         return text[2] != '\0' && text[2 + strspn(text + 2, "01234567")] == '\0' ? 8 : 0;

@@ -17,7 +17,8 @@ int yaml_source_open(struct yaml_source *source, size_t most_bytes, struct error
     yaml_parser_set_encoding(&source->parser, YAML_UTF8_ENCODING);
     if (source->data == NULL)
         source->data = "";
-    /* libyaml would count the mark as a column, and the second line would stand outside the first's */
+    /* libyaml would count the mark as a column, and the second line would stand outside the first's
+     */
     if (source->length >= 3 && memcmp(source->data, "\xef\xbb\xbf", 3) == 0) {
         source->data += 3;
         source->length -= 3;

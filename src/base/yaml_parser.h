@@ -1,6 +1,7 @@
 #pragma once
 
-/* What the two readers share: a libyaml parser over bytes, its errors as ours. Private to src/base. */
+/* What the two readers share: a libyaml parser over bytes, its errors as ours. Private to src/base.
+ */
 
 #include "base/error.h"
 
@@ -33,4 +34,4 @@ int yaml_source_error(const struct yaml_source *source, yaml_mark_t mark, struct
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #define cleanup_yaml_source cleanup(yaml_source_close)
-#define cleanup_yaml_event cleanup(yaml_event_delete)
+#define cleanup_yaml_event  cleanup(yaml_event_delete)

@@ -63,11 +63,8 @@ const struct command commands[] = {
         .bit = COMMAND_RBAC,
         .needs = NEEDS_NOTHING,
         .summary = "print the ServiceAccount, Role and bindings that the step needs",
-        .description = "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, "
-                       "and on request\n"
-                       "those that let it explain a failed rollout (--diagnostics) or run every "
-                       "preflight check\n"
-                       "(--preflight).",
+        .description = "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, and\n"
+                       "on request (--diagnostics) those that let it explain a failed rollout.",
         .run = command_rbac,
     },
     {

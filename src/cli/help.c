@@ -7,7 +7,7 @@
 enum { NAME_COLUMN = 36, LAST_COLUMN = 100 };
 
 const struct exit_code exit_codes[] = {
-    {0, "the revision is ready (diff: no changes; preflight: nothing failed)"},
+    {0, "the revision is ready (diff: no changes)"},
     {1, "internal error"},
     {2, "parameters or local configuration"},
     {3, "model source: project, ref or README"},
@@ -108,7 +108,6 @@ void help_general(FILE *output) {
         "RUNTIME_CLASS=vllm\n"
         "  deploy-inference-service diff -n demo INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen \\\n"
         "      MODEL_REPO_TAG=v2 RUNTIME_CLASS=vllm\n"
-        "  deploy-inference-service preflight --help\n"
         "\n"
         "Exit codes:\n",
         output);

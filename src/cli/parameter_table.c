@@ -5,7 +5,6 @@
 #define INPUT(field)   .offset = offsetof(struct inputs, field)
 #define SETTING(field) .in_settings = true, .offset = offsetof(struct settings, field)
 
-static const char *const model_checks[] = {"off", "warn", "fail", NULL};
 static const char *const strategies[] = {"", "Recreate", "RollingUpdate", NULL};
 static const char *const on_failure[] = {"keep", "rollback", NULL};
 static const char *const verify_modes[] = {"false", "true", "external", NULL};
@@ -131,16 +130,6 @@ const struct parameter parameters[] = {
      INPUT(storage_uri),
      .help = "deploy this URI (oci://, s3://, pvc://, hf://) and ask no Git server",
      .help_zh = "直接部署该存储地址，不访问 Git 服务器"},
-    {.name = "MODEL_CHECK",
-     .type = PARAMETER_CHOICE, .group = GROUP_MODEL,
-     .commands = COMMANDS_MODEL,
-     .default_value = "warn",
-     .value_name = "MODE",
-     .choices = model_checks,
-     .index = true,
-     INPUT(model_check),
-     .help = "check before applying that the model's files exist and fit disk and GPU memory",
-     .help_zh = "部署前检查模型文件是否存在、磁盘与显存是否足够"},
     {.name = "MODEL_DIR",
      .type = PARAMETER_TEXT, .group = GROUP_MODEL,
      .commands = COMMANDS_MODEL,
@@ -574,11 +563,6 @@ const struct parameter parameters[] = {
      .commands = COMMAND_RBAC,
      SETTING(diagnostics),
      .help = "with the rights to explain a failed rollout: pods, logs, events, ReplicaSets"},
-    {.name = "preflight",
-     .type = PARAMETER_FLAG, .group = GROUP_COMMAND,
-     .commands = COMMAND_RBAC,
-     SETTING(preflight_rights),
-     .help = "with the rights for every check of preflight: nodes, quotas, claims"},
 };
 /* clang-format on */
 

@@ -8,7 +8,8 @@
 int inputs_check_service(const struct inputs *inputs, struct problems *problems,
                          struct error **err);
 
-/* Where the model comes from: repository, refs, URLs, overrides. Strips refs/heads/ and refs/tags/. */
+/* Where the model comes from: repository, refs, URLs, overrides. Strips refs/heads/ and refs/tags/.
+ */
 int inputs_check_model(struct inputs *inputs, struct problems *problems, struct error **err);
 
 /* CPU, memory, ephemeral storage. Fills in the default size of the latter. */

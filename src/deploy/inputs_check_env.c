@@ -8,9 +8,10 @@
 static int take_variable(struct inputs *inputs, const char *name, const char *value,
                          struct problems *problems, struct error **err) {
     if (!name_is_environment_variable(name))
-        return problems_add(problems, err, true, "ENV",
-                            "a name has letters, digits, '_', '-' and '.', and begins with no digit",
-                            "ENV has \"%.100s\", which is no name of an environment variable", name);
+        return problems_add(
+            problems, err, true, "ENV",
+            "a name has letters, digits, '_', '-' and '.', and begins with no digit",
+            "ENV has \"%.100s\", which is no name of an environment variable", name);
     if (strings_contain(&inputs->env_names, name))
         return problems_add(problems, err, true, "ENV", NULL, "ENV has %s twice", name);
     if (strcmp(name, "PYTHONPATH") == 0 &&

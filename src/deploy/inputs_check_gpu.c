@@ -22,13 +22,15 @@ struct gpu {
 };
 
 static void describe(struct gpu *gpu, struct inputs *inputs) {
-    *gpu = (struct gpu){
-        .inputs = inputs,
-        .shares = {
-            [COUNT] = {"NVIDIA_GPUALLOC", "nvidia.com/gpualloc", DEFAULT_GPU_COUNT, &inputs->gpu_count},
-            [CORES] = {"NVIDIA_GPUCORES", "nvidia.com/gpucores", DEFAULT_GPU_CORES, &inputs->gpu_cores},
-            [MEMORY] = {"NVIDIA_GPUMEM", "nvidia.com/gpumem", DEFAULT_GPU_MEMORY, &inputs->gpu_memory},
-        }};
+    *gpu = (struct gpu){.inputs = inputs,
+                        .shares = {
+                            [COUNT] = {"NVIDIA_GPUALLOC", "nvidia.com/gpualloc", DEFAULT_GPU_COUNT,
+                                       &inputs->gpu_count},
+                            [CORES] = {"NVIDIA_GPUCORES", "nvidia.com/gpucores", DEFAULT_GPU_CORES,
+                                       &inputs->gpu_cores},
+                            [MEMORY] = {"NVIDIA_GPUMEM", "nvidia.com/gpumem", DEFAULT_GPU_MEMORY,
+                                        &inputs->gpu_memory},
+                        }};
 }
 
 static bool is_set(const struct share *share) {
@@ -39,7 +41,8 @@ static bool is_default(const struct share *share) {
     return strcmp(*share->text, share->default_value) == 0;
 }
 
-/* "NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50" of those that are set and (only when asked) not default. */
+/* "NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50" of those that are set and (only when asked) not default.
+ */
 static char *list(const struct gpu *gpu, bool only_other, struct error **err) {
     cleanup_buffer struct buffer out = BUFFER_INIT(4096);
     for (size_t i = 0; i < SHARES; i++) {
@@ -69,11 +72,12 @@ static int yield_all(const struct gpu *gpu, const char *parameter, const char *w
     if (given[0] == '\0')
         return 0;
     if (other[0] != '\0')
-        return problems_add(problems, err, true, parameter,
-                            "empty NVIDIA_GPUALLOC, NVIDIA_GPUCORES and NVIDIA_GPUMEM, or the other",
-                            "%s cannot be used with HAMi resources (%s): one node has either device "
-                            "plugin",
-                            winner, other);
+        return problems_add(
+            problems, err, true, parameter,
+            "empty NVIDIA_GPUALLOC, NVIDIA_GPUCORES and NVIDIA_GPUMEM, or the other",
+            "%s cannot be used with HAMi resources (%s): one node has either device "
+            "plugin",
+            winner, other);
     if (problems_add(problems, err, false, parameter, NULL,
                      "%s is used; HAMi's defaults (%s) yield to it and are left out", winner,
                      given) < 0)
@@ -130,8 +134,8 @@ static int yield_one(const struct share *share, const char *resource, const char
                             "RESOURCE_LIMITS has %s and %s is %.80s: both say the same resource",
                             resource, share->parameter, *share->text);
     if (problems_add(problems, err, false, "RESOURCE_LIMITS", NULL,
-                     "RESOURCE_LIMITS has %s=%.80s; the default of %s yields to it", resource, value,
-                     share->parameter) < 0)
+                     "RESOURCE_LIMITS has %s=%.80s; the default of %s yields to it", resource,
+                     value, share->parameter) < 0)
         return -1;
     return inputs_replace(share->text, "", err);
 }
@@ -148,7 +152,8 @@ static int yield_to_nvidia_gpu(const struct gpu *gpu, const char *value, struct 
         chosen |= i != COUNT && is_set(&gpu->shares[i]) && !is_default(&gpu->shares[i]);
     if (chosen)
         return yield_one(count, "nvidia.com/gpu", value, problems, err);
-    cleanup_free char *winner = text_format(err, "RESOURCE_LIMITS with nvidia.com/gpu=%.80s", value);
+    cleanup_free char *winner =
+        text_format(err, "RESOURCE_LIMITS with nvidia.com/gpu=%.80s", value);
     return winner != NULL ? yield_all(gpu, "RESOURCE_LIMITS", winner, problems, err) : -1;
 }
 
@@ -206,7 +211,8 @@ static int check_shares(const struct gpu *gpu, struct problems *problems, struct
                     "NVIDIA_GPUMEM",
                     problems, err) < 0)
         return -1;
-    if (check_share(&gpu->shares[CORES], 100, "it must be a whole number from 1 to 100, the percent of each card's cores",
+    if (check_share(&gpu->shares[CORES], 100,
+                    "it must be a whole number from 1 to 100, the percent of each card's cores",
                     "leave it empty not to limit the cores", problems, err) < 0)
         return -1;
     return check_share(&gpu->shares[MEMORY], INT32_MAX,
@@ -215,8 +221,9 @@ static int check_shares(const struct gpu *gpu, struct problems *problems, struct
 }
 
 /*
- * Without a count HAMi's webhook adds one of 1 as soon as cores or memory are asked for, so an empty
- * count means "no GPU" only together with the other two. Source: HAMi pkg/device/nvidia/device.go.
+ * Without a count HAMi's webhook adds one of 1 as soon as cores or memory are asked for, so an
+ * empty count means "no GPU" only together with the other two. Source: HAMi
+ * pkg/device/nvidia/device.go.
  */
 static int check_missing_count(const struct gpu *gpu, struct problems *problems,
                                struct error **err) {
@@ -232,10 +239,12 @@ static int check_missing_count(const struct gpu *gpu, struct problems *problems,
     if (other[0] != '\0')
         return problems_add(problems, err, false, "NVIDIA_GPUALLOC",
                             "empty NVIDIA_GPUCORES and NVIDIA_GPUMEM too for no GPU",
-                            "NVIDIA_GPUALLOC is empty but %s is set: HAMi allocates one card", other);
-    if (problems_add(problems, err, false, "NVIDIA_GPUALLOC", NULL,
-                     "NVIDIA_GPUALLOC is empty, so no GPU is asked for: the defaults %s are left out",
-                     given) < 0)
+                            "NVIDIA_GPUALLOC is empty but %s is set: HAMi allocates one card",
+                            other);
+    if (problems_add(
+            problems, err, false, "NVIDIA_GPUALLOC", NULL,
+            "NVIDIA_GPUALLOC is empty, so no GPU is asked for: the defaults %s are left out",
+            given) < 0)
         return -1;
     return clear(gpu, err);
 }
@@ -247,7 +256,7 @@ int inputs_check_gpu(struct inputs *inputs, struct problems *problems, struct er
         check_against_limits(&gpu, problems, err) < 0 ||
         check_missing_count(&gpu, problems, err) < 0)
         return -1;
-    inputs->hami_given = is_set(&gpu.shares[COUNT]) || is_set(&gpu.shares[CORES]) ||
-                         is_set(&gpu.shares[MEMORY]);
+    inputs->hami_given =
+        is_set(&gpu.shares[COUNT]) || is_set(&gpu.shares[CORES]) || is_set(&gpu.shares[MEMORY]);
     return 0;
 }

@@ -23,14 +23,16 @@ static int check_value(const char *name, const char *value, struct problems *pro
                        struct error **err) {
     struct quantity quantity = {0};
     if (!quantity_parse(&quantity, value) || quantity_is_negative(&quantity))
-        return problems_add(problems, err, true, "RESOURCE_LIMITS", example,
-                            "RESOURCE_LIMITS has %s=%.80s: that is no Kubernetes quantity of 0 or more",
-                            name, value);
+        return problems_add(
+            problems, err, true, "RESOURCE_LIMITS", example,
+            "RESOURCE_LIMITS has %s=%.80s: that is no Kubernetes quantity of 0 or more", name,
+            value);
     if (!quantity_is_integer(&quantity))
-        return problems_add(problems, err, true, "RESOURCE_LIMITS", NULL,
-                            "RESOURCE_LIMITS has %s=%s: it must be a whole number, devices cannot be "
-                            "split",
-                            name, value);
+        return problems_add(
+            problems, err, true, "RESOURCE_LIMITS", NULL,
+            "RESOURCE_LIMITS has %s=%s: it must be a whole number, devices cannot be "
+            "split",
+            name, value);
     return 0;
 }
 
@@ -43,7 +45,8 @@ static int take_limit(struct inputs *inputs, const char *name, const char *value
                             "RESOURCE_LIMITS has %s: use %s for it", name, parameter);
     if (!name_is_qualified(name) || (strchr(name, '/') == NULL && !huge_pages))
         return problems_add(problems, err, true, "RESOURCE_LIMITS", example,
-                            "RESOURCE_LIMITS has \"%.200s\": a resource is named domain/name", name);
+                            "RESOURCE_LIMITS has \"%.200s\": a resource is named domain/name",
+                            name);
     if (strings_contain(&inputs->limit_names, name))
         return problems_add(problems, err, true, "RESOURCE_LIMITS", NULL,
                             "RESOURCE_LIMITS has %s twice", name);

@@ -14,8 +14,7 @@ struct amount {
     bool valid; /* set and a quantity */
 };
 
-static int parse(struct amount *amount, bool bytes, struct problems *problems,
-                 struct error **err) {
+static int parse(struct amount *amount, bool bytes, struct problems *problems, struct error **err) {
     if (amount->text[0] == '\0')
         return 0;
     const char *hint = bytes ? "for example 16Gi, 512Mi or 20G" : "for example 4, 0.5 or 500m";
@@ -25,7 +24,8 @@ static int parse(struct amount *amount, bool bytes, struct problems *problems,
                             amount->text);
     if (quantity_is_negative(&amount->value))
         return problems_add(problems, err, true, amount->parameter, hint,
-                            "%s is \"%s\": it must not be negative", amount->parameter, amount->text);
+                            "%s is \"%s\": it must not be negative", amount->parameter,
+                            amount->text);
     if (bytes && !quantity_is_integer(&amount->value))
         return problems_add(problems, err, true, amount->parameter,
                             "Mi and Gi are binary units; a small m means thousandths",
@@ -39,7 +39,8 @@ static int compare(const struct amount *request, const struct amount *limit,
                    struct problems *problems, struct error **err) {
     if (!request->valid || !limit->valid || quantity_compare(&request->value, &limit->value) <= 0)
         return 0;
-    return problems_add(problems, err, true, request->parameter, "lower the request or raise the limit",
+    return problems_add(problems, err, true, request->parameter,
+                        "lower the request or raise the limit",
                         "%s is %s but %s is %s: a request must not be larger than its limit",
                         request->parameter, request->text, limit->parameter, limit->text);
 }
@@ -52,8 +53,7 @@ static int warn_of_small(const struct amount *amount, struct problems *problems,
     char size[QUANTITY_SIZE];
     return problems_add(problems, err, false, amount->parameter, "was Gi or Mi forgotten?",
                         "%s is \"%s\", which is %s: too little for a container", amount->parameter,
-                        amount->text,
-                        quantity_format_bytes(size, quantity_value(&amount->value)));
+                        amount->text, quantity_format_bytes(size, quantity_value(&amount->value)));
 }
 
 static int check_ephemeral_storage(struct inputs *inputs, struct problems *problems,

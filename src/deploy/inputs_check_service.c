@@ -11,7 +11,8 @@ static int check_name(const struct inputs *inputs, struct problems *problems, st
     const char *parameter = "INFERENCE_SERVICE_NAME";
     const char *name = inputs->name;
     if (name[0] == '\0')
-        return problems_add(problems, err, true, parameter, "for example INFERENCE_SERVICE_NAME=qwen",
+        return problems_add(problems, err, true, parameter,
+                            "for example INFERENCE_SERVICE_NAME=qwen",
                             "INFERENCE_SERVICE_NAME is not set");
     size_t length = strlen(name);
     if (length > NAME_INFERENCE_SERVICE_MOST)
@@ -35,31 +36,34 @@ static int check_namespace(const struct inputs *inputs, struct problems *problem
                             "set NAMESPACE, or use a kubeconfig context that names one",
                             "NAMESPACE is not set");
     if (!name_is_dns_label(namespace_))
-        return problems_add(problems, err, true, "NAMESPACE", NULL,
-                            "NAMESPACE \"%.80s\" must have at most 63 characters of a-z, 0-9 and '-', "
-                            "with a letter or digit at both ends",
-                            namespace_);
+        return problems_add(
+            problems, err, true, "NAMESPACE", NULL,
+            "NAMESPACE \"%.80s\" must have at most 63 characters of a-z, 0-9 and '-', "
+            "with a letter or digit at both ends",
+            namespace_);
     size_t name_length = strlen(inputs->name);
     size_t together = name_length + strlen(namespace_);
     if (name_length == 0 || name_length > NAME_INFERENCE_SERVICE_MOST ||
         together <= NAME_WITH_NAMESPACE_MOST)
         return 0;
-    return problems_add(
-        problems, err, true, "INFERENCE_SERVICE_NAME",
-        "choose a shorter name: KServe makes the host name <name>-predictor-<namespace> of it, which "
-        "may have 63 characters, and a longer one never becomes ready",
-        "INFERENCE_SERVICE_NAME \"%s\" and NAMESPACE \"%s\" have %zu characters together, more than %d",
-        inputs->name, namespace_, together, NAME_WITH_NAMESPACE_MOST);
+    return problems_add(problems, err, true, "INFERENCE_SERVICE_NAME",
+                        "choose a shorter name: KServe makes the host name "
+                        "<name>-predictor-<namespace> of it, which "
+                        "may have 63 characters, and a longer one never becomes ready",
+                        "INFERENCE_SERVICE_NAME \"%s\" and NAMESPACE \"%s\" have %zu characters "
+                        "together, more than %d",
+                        inputs->name, namespace_, together, NAME_WITH_NAMESPACE_MOST);
 }
 
 static int check_subdomain(const char *parameter, const char *name, struct problems *problems,
                            struct error **err) {
     if (name[0] == '\0' || name_is_dns_subdomain(name))
         return 0;
-    return problems_add(problems, err, true, parameter, NULL,
-                        "%s \"%.100s\" is no Kubernetes name: at most 253 characters of a-z, 0-9, '-' "
-                        "and '.', with a letter or digit at both ends",
-                        parameter, name);
+    return problems_add(
+        problems, err, true, parameter, NULL,
+        "%s \"%.100s\" is no Kubernetes name: at most 253 characters of a-z, 0-9, '-' "
+        "and '.', with a letter or digit at both ends",
+        parameter, name);
 }
 
 static int check_runtime(const struct inputs *inputs, struct problems *problems,
@@ -74,11 +78,12 @@ static int check_runtime(const struct inputs *inputs, struct problems *problems,
         return -1;
     if (label_value_is_legal(class_))
         return 0;
-    return problems_add(problems, err, true, "RUNTIME_CLASS",
-                        "it is the value of the runtime's label cpaas.io/runtime-class, such as vllm",
-                        "RUNTIME_CLASS \"%.100s\" is no label value: at most 63 characters of A-Z, a-z, "
-                        "0-9, '-', '_' and '.', with a letter or digit at both ends",
-                        class_);
+    return problems_add(
+        problems, err, true, "RUNTIME_CLASS",
+        "it is the value of the runtime's label cpaas.io/runtime-class, such as vllm",
+        "RUNTIME_CLASS \"%.100s\" is no label value: at most 63 characters of A-Z, a-z, "
+        "0-9, '-', '_' and '.', with a letter or digit at both ends",
+        class_);
 }
 
 static int check_replica_count(const char *parameter, int64_t count, struct problems *problems,
@@ -102,9 +107,9 @@ static int check_replicas(const struct inputs *inputs, struct problems *problems
                             "MIN_REPLICAS is %lld but MAX_REPLICAS is %lld: it must not be larger",
                             (long long)inputs->min_replicas, (long long)inputs->max_replicas);
     if (inputs->min_replicas == 0 && !inputs->serverless)
-        return problems_add(problems, err, false, "MIN_REPLICAS",
-                            "ENABLE_SERVERLESS=true scales to zero",
-                            "MIN_REPLICAS is 0 without ENABLE_SERVERLESS: KServe keeps one replica");
+        return problems_add(
+            problems, err, false, "MIN_REPLICAS", "ENABLE_SERVERLESS=true scales to zero",
+            "MIN_REPLICAS is 0 without ENABLE_SERVERLESS: KServe keeps one replica");
     return 0;
 }
 
@@ -114,15 +119,16 @@ static int check_strategy(const struct inputs *inputs, struct problems *problems
     if (strategy[0] == '\0')
         return 0;
     if (strcmp(strategy, "Recreate") != 0 && strcmp(strategy, "RollingUpdate") != 0)
-        return problems_add(problems, err, true, "DEPLOYMENT_STRATEGY", NULL,
-                            "DEPLOYMENT_STRATEGY is \"%.80s\": it must be Recreate or RollingUpdate",
-                            strategy);
+        return problems_add(
+            problems, err, true, "DEPLOYMENT_STRATEGY", NULL,
+            "DEPLOYMENT_STRATEGY is \"%.80s\": it must be Recreate or RollingUpdate", strategy);
     if (inputs->serverless)
-        return problems_add(problems, err, true, "DEPLOYMENT_STRATEGY",
-                            "leave DEPLOYMENT_STRATEGY or ENABLE_SERVERLESS away",
-                            "DEPLOYMENT_STRATEGY is %s but ENABLE_SERVERLESS is true: Knative has no "
-                            "deployment strategy and KServe refuses it",
-                            strategy);
+        return problems_add(
+            problems, err, true, "DEPLOYMENT_STRATEGY",
+            "leave DEPLOYMENT_STRATEGY or ENABLE_SERVERLESS away",
+            "DEPLOYMENT_STRATEGY is %s but ENABLE_SERVERLESS is true: Knative has no "
+            "deployment strategy and KServe refuses it",
+            strategy);
     return 0;
 }
 
@@ -131,10 +137,11 @@ static int check_description(const struct inputs *inputs, struct problems *probl
     size_t length = strlen(inputs->description);
     if (length <= LONGEST_DESCRIPTION)
         return 0;
-    return problems_add(problems, err, true, "INFERENCE_SERVICE_DESCRIPTION", NULL,
-                        "INFERENCE_SERVICE_DESCRIPTION has %zu bytes: at most %d are kept, since all "
-                        "annotations of an object share 256 KiB",
-                        length, LONGEST_DESCRIPTION);
+    return problems_add(
+        problems, err, true, "INFERENCE_SERVICE_DESCRIPTION", NULL,
+        "INFERENCE_SERVICE_DESCRIPTION has %zu bytes: at most %d are kept, since all "
+        "annotations of an object share 256 KiB",
+        length, LONGEST_DESCRIPTION);
 }
 
 int inputs_check_service(const struct inputs *inputs, struct problems *problems,

@@ -44,8 +44,8 @@ static int read_files(struct model_files *files, const struct model_check *check
 int model_check_run(struct fit_report *out, const struct model_check *check, struct error **err) {
     cleanup_model_files struct model_files files = {.items = NULL};
     const char *why = not_readable(check);
-    int result = why != NULL ? strings_add(&files.unknown, why, err)
-                             : read_files(&files, check, err);
+    int result =
+        why != NULL ? strings_add(&files.unknown, why, err) : read_files(&files, check, err);
     if (result < 0)
         return -1;
     const struct fit_request request = {.files = &files,

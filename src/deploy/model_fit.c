@@ -208,19 +208,18 @@ static int disk_volume(struct fit *fit, struct error **err) {
     quantity_format_bytes(size, fit->size.bytes);
     quantity_format_bytes(room, capacity);
     if (capacity < 0 || (fit->size.unknown > 0 && fit->size.bytes <= capacity))
-        return fit_add(fit, FIT_DISK, FIT_UNKNOWN,
-                       capacity < 0
-                           ? text_format(err, "the size of volume %s is not known here", name)
-                           : text_format(err, "the sizes of %zu files are not known",
-                                         fit->size.unknown),
-                       NULL, err);
+        return fit_add(
+            fit, FIT_DISK, FIT_UNKNOWN,
+            capacity < 0
+                ? text_format(err, "the size of volume %s is not known here", name)
+                : text_format(err, "the sizes of %zu files are not known", fit->size.unknown),
+            NULL, err);
     if (fit->size.bytes > capacity)
-        return fit_add(fit, FIT_DISK, FIT_FAILS,
-                       text_format(err, "the model's files take %s, but volume %s has %s", size,
-                                   name, room),
-                       text_format(err, "use a volume of %lldGi or more",
-                                   whole_gib(comfortable(&fit->size))),
-                       err);
+        return fit_add(
+            fit, FIT_DISK, FIT_FAILS,
+            text_format(err, "the model's files take %s, but volume %s has %s", size, name, room),
+            text_format(err, "use a volume of %lldGi or more", whole_gib(comfortable(&fit->size))),
+            err);
     return fit_add(fit, FIT_DISK, FIT_FITS,
                    text_format(err, "%s fit volume %s (%s, of which other models may use some)",
                                size, name, room),

@@ -95,8 +95,9 @@ static int fit_parallel(struct fit *fit, struct error **err) {
                        err);
     if (parallel < cards)
         return fit_add(fit, FIT_PARALLEL, FIT_TIGHT,
-                       text_format(err, "%s is %lld, but the runtime uses %lld (no "
-                                        "--tensor-parallel-size for the rest)",
+                       text_format(err,
+                                   "%s is %lld, but the runtime uses %lld (no "
+                                   "--tensor-parallel-size for the rest)",
                                    parameter, cards, parallel),
                        text_format(err, "set %s=%lld, or let the runtime split the model",
                                    parameter, parallel),
@@ -146,10 +147,10 @@ static int fit_weights(struct fit *fit, const struct gpu_need *need, bool *fails
                        advise_memory(fit, need, 0, err), err);
     }
     if (fit->weights.unknown > 0)
-        return fit_add(fit, FIT_WEIGHTS, FIT_UNKNOWN,
-                       text_format(err, "the sizes of %zu weight files are not known",
-                                   fit->weights.unknown),
-                       NULL, err);
+        return fit_add(
+            fit, FIT_WEIGHTS, FIT_UNKNOWN,
+            text_format(err, "the sizes of %zu weight files are not known", fit->weights.unknown),
+            NULL, err);
     if (need->weights + need->overhead_most > need->budget_least)
         return fit_add(fit, FIT_WEIGHTS, FIT_TIGHT,
                        text_format(err,
@@ -157,10 +158,10 @@ static int fit_weights(struct fit *fit, const struct gpu_need *need, bool *fails
                                    "needs beside them may not fit",
                                    weights, of_card, budget),
                        advise_memory(fit, need, 0, err), err);
-    return fit_add(fit, FIT_WEIGHTS, FIT_FITS,
-                   text_format(err, "%s of weights%s fit the %s that vLLM may use", weights,
-                               of_card, budget),
-                   NULL, err);
+    return fit_add(
+        fit, FIT_WEIGHTS, FIT_FITS,
+        text_format(err, "%s of weights%s fit the %s that vLLM may use", weights, of_card, budget),
+        NULL, err);
 }
 
 /* ---- context ---- */
@@ -182,8 +183,7 @@ static int judge_context(struct fit *fit, const struct gpu_need *need, int64_t l
     int element = fit->server.cache_bytes > 0 ? fit->server.cache_bytes
                   : architecture->kv_is_8_bit ? 1
                                               : 2;
-    int64_t least =
-        architecture_cache_bytes(architecture, fit->parallel, element, length, true);
+    int64_t least = architecture_cache_bytes(architecture, fit->parallel, element, length, true);
     int64_t most = architecture_cache_bytes(architecture, fit->parallel, element, length, false);
     int64_t token = architecture_token_bytes(architecture, fit->parallel, element);
     int64_t room_most = need->budget_most - need->weights - need->overhead_least;

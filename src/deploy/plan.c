@@ -18,7 +18,8 @@ void plan_free(struct plan *plan) {
 
 static int refuse(const struct inputs *inputs, const char *hint, const char *why,
                   struct error **err) {
-    error_new(err, ERROR_CONFLICT, "InferenceService %s/%s %s", inputs->namespace_, inputs->name, why);
+    error_new(err, ERROR_CONFLICT, "InferenceService %s/%s %s", inputs->namespace_, inputs->name,
+              why);
     return hint != NULL ? error_hint(err, "%s", hint) : -1;
 }
 
@@ -27,12 +28,14 @@ static int check_annotations(const struct inputs *inputs, const json_t *live, st
         const char *annotation;
         const char *meaning;
     } blocks[] = {
-        {ANNOTATION_STOP, "is stopped (annotation " ANNOTATION_STOP "): KServe keeps no pods of it"},
-        {ANNOTATION_PAUSE, "is paused (annotation " ANNOTATION_PAUSE
-                           "): KServe would never roll the change out"},
+        {ANNOTATION_STOP,
+         "is stopped (annotation " ANNOTATION_STOP "): KServe keeps no pods of it"},
+        {ANNOTATION_PAUSE,
+         "is paused (annotation " ANNOTATION_PAUSE "): KServe would never roll the change out"},
     };
     for (size_t i = 0; i < array_length(blocks); i++) {
-        const char *value = json_text_at(live, "metadata", "annotations", blocks[i].annotation, NULL);
+        const char *value =
+            json_text_at(live, "metadata", "annotations", blocks[i].annotation, NULL);
         if (!text_equal_ignoring_case(value, "true"))
             continue;
         cleanup_free char *hint =
@@ -54,9 +57,10 @@ static int check_owner(const struct inputs *inputs, const json_t *live, struct e
         cleanup_free char *why =
             text_format(err, "belongs to the controller %s %s, which would undo a change",
                         kind != NULL ? kind : "?", name != NULL ? name : "?");
-        return why != NULL ? refuse(inputs, "change its owner, or choose another INFERENCE_SERVICE_NAME",
-                                    why, err)
-                           : -1;
+        return why != NULL
+                   ? refuse(inputs, "change its owner, or choose another INFERENCE_SERVICE_NAME",
+                            why, err)
+                   : -1;
     }
     return 0;
 }
@@ -103,14 +107,16 @@ static int choose_mode(struct plan *plan, const struct plan_facts *facts, struct
     const struct inputs *inputs = plan->inputs;
     const char *live = json_text_at(facts->live, "status", "deploymentMode", NULL);
     if (text_is_empty(live))
-        live = json_text_at(facts->live, "metadata", "annotations", ANNOTATION_DEPLOYMENT_MODE, NULL);
+        live =
+            json_text_at(facts->live, "metadata", "annotations", ANNOTATION_DEPLOYMENT_MODE, NULL);
     if (text_is_empty(live)) {
         plan->deployment_mode = mode_of_new(inputs, facts->kserve);
         if (facts->kserve != KSERVE_UNKNOWN)
             return 0;
-        return strings_add_format(&plan->notices, err,
-                                  "the version of KServe could not be told: deployment mode %s is used",
-                                  plan->deployment_mode);
+        return strings_add_format(
+            &plan->notices, err,
+            "the version of KServe could not be told: deployment mode %s is used",
+            plan->deployment_mode);
     }
     bool same = inputs->serverless ? means_serverless(live) : means_raw(live);
     if (same) {
@@ -118,8 +124,9 @@ static int choose_mode(struct plan *plan, const struct plan_facts *facts, struct
         return 0;
     }
     cleanup_free char *why =
-        text_format(err, "is deployed in mode %.60s, but ENABLE_SERVERLESS is %s: KServe cannot "
-                         "change the mode of an object",
+        text_format(err,
+                    "is deployed in mode %.60s, but ENABLE_SERVERLESS is %s: KServe cannot "
+                    "change the mode of an object",
                     live, inputs->serverless ? "true" : "false");
     if (why == NULL)
         return -1;

@@ -55,8 +55,7 @@ static bool multiply(struct decimal *value, unsigned base) {
 
 static void divide_by_ten(struct decimal *value) {
     value->cut |= value->fraction % 10 != 0;
-    value->fraction =
-        value->fraction / 10 + value->whole % 10 * power_of_ten(FRACTION_DIGITS - 1);
+    value->fraction = value->fraction / 10 + value->whole % 10 * power_of_ten(FRACTION_DIGITS - 1);
     value->whole /= 10;
 }
 
@@ -76,10 +75,9 @@ struct suffix {
 };
 
 static const struct suffix suffixes[] = {
-    {"", 10, 0},   {"n", 10, -9}, {"u", 10, -6}, {"m", 10, -3}, {"k", 10, 3},
-    {"M", 10, 6},  {"G", 10, 9},  {"T", 10, 12}, {"P", 10, 15}, {"E", 10, 18},
-    {"Ki", 2, 10}, {"Mi", 2, 20}, {"Gi", 2, 30}, {"Ti", 2, 40}, {"Pi", 2, 50},
-    {"Ei", 2, 60},
+    {"", 10, 0},   {"n", 10, -9}, {"u", 10, -6}, {"m", 10, -3}, {"k", 10, 3},  {"M", 10, 6},
+    {"G", 10, 9},  {"T", 10, 12}, {"P", 10, 15}, {"E", 10, 18}, {"Ki", 2, 10}, {"Mi", 2, 20},
+    {"Gi", 2, 30}, {"Ti", 2, 40}, {"Pi", 2, 50}, {"Ei", 2, 60},
 };
 
 /* The exponent of "e3", "E-2". */

@@ -114,10 +114,9 @@ static int make_migration(struct document *document, const struct plan *plan, co
         json_text_at(live, "metadata", "annotations", ANNOTATION_DEPLOYMENT_MODE, NULL);
     if (mode == NULL || strcmp(mode, plan->deployment_mode) == 0)
         return 0;
-    document->migration_operations =
-        json_pack("[{s:s, s:s, s:s}]", "op", "replace", "path",
-                  "/metadata/annotations/serving.kserve.io~1deploymentMode", "value",
-                  plan->deployment_mode);
+    document->migration_operations = json_pack(
+        "[{s:s, s:s, s:s}]", "op", "replace", "path",
+        "/metadata/annotations/serving.kserve.io~1deploymentMode", "value", plan->deployment_mode);
     return document->migration_operations != NULL ? 0 : error_no_memory(err);
 }
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /*
- * The platform's annotations and labels. Runtimes read aml-model-repo (the directory of the model below
- * /mnt/models) and aml-pipeline-tag. Source: Alauda AI documentation, "Create Inference Service using
- * CLI" and "Custom Inference Runtime".
+ * The platform's annotations and labels. Runtimes read aml-model-repo (the directory of the model
+ * below /mnt/models) and aml-pipeline-tag. Source: Alauda AI documentation, "Create Inference
+ * Service using CLI" and "Custom Inference Runtime".
  */
 
 struct entry {
@@ -26,7 +26,8 @@ static json_t *make_annotations(const struct plan *plan, struct error **err) {
         {"aml-model-repo", model->name, !repository},
         {"aml-model-repo-branch", model->branch, !repository},
         {"aml-model-repo-id", model->id, true},
-        {"aml-model-repo-tag-commit", model->tag[0] != '\0' ? model->tag : model->commit, !repository},
+        {"aml-model-repo-tag-commit", model->tag[0] != '\0' ? model->tag : model->commit,
+         !repository},
         {"aml-pipeline-tag", model->pipeline_tag, false},
         {"cpaas.io/description", inputs->description, false},
         {"serving.knative.dev/progress-deadline", "2400s", false},
@@ -54,8 +55,8 @@ static int add_label(json_t *labels, const struct entry *entry, struct strings *
         return -1;
     if (strcmp(value, entry->value) != 0 &&
         strings_add_format(warnings, err,
-                           "label %s: \"%.200s\" is no label value, \"%s\" stands for it", entry->key,
-                           entry->value, value) < 0)
+                           "label %s: \"%.200s\" is no label value, \"%s\" stands for it",
+                           entry->key, entry->value, value) < 0)
         return -1;
     if (entry->optional && value[0] == '\0')
         return 0;

@@ -27,7 +27,8 @@ static int fill_limits(json_t *limits, const struct inputs *inputs, struct error
          set_amount(limits, "nvidia.com/gpumem", inputs->gpu_memory, err) < 0))
         return -1;
     for (size_t i = 0; i < inputs->limit_names.count; i++)
-        if (set_amount(limits, inputs->limit_names.items[i], inputs->limit_values.items[i], err) < 0)
+        if (set_amount(limits, inputs->limit_names.items[i], inputs->limit_values.items[i], err) <
+            0)
             return -1;
     return 0;
 }
@@ -90,10 +91,11 @@ static int refuse(const struct side *request, const struct side *limit, const ch
                       : text_format(err, "requests %s of %s", theirs->text, theirs->resource);
     if (clash == NULL)
         return -1;
-    error_new(err, ERROR_PARAMETER,
-              "%s is %s but runtime %s %s: KServe merges them, and a request must not be larger than "
-              "its limit",
-              parameter, ours->text, runtime, clash);
+    error_new(
+        err, ERROR_PARAMETER,
+        "%s is %s but runtime %s %s: KServe merges them, and a request must not be larger than "
+        "its limit",
+        parameter, ours->text, runtime, clash);
     const char *other = parameter_of(ours->resource, !request->ours);
     if (other[0] == '\0')
         return error_hint(err, "raise %s", parameter);
@@ -106,9 +108,9 @@ static bool can_be_overcommitted(const char *resource) {
 }
 
 /*
- * One resource of the runtime's requests or limits. Devices and huge pages must be requested as they are
- * limited, so a limit of ours takes the runtime's request along. Source: Kubernetes "Device Plugins",
- * pkg/apis/core/validation ValidateResourceRequirements.
+ * One resource of the runtime's requests or limits. Devices and huge pages must be requested as
+ * they are limited, so a limit of ours takes the runtime's request along. Source: Kubernetes
+ * "Device Plugins", pkg/apis/core/validation ValidateResourceRequirements.
  */
 static int check_resource(json_t *requests, const json_t *limits, const json_t *runtime_resources,
                           const char *resource, const char *runtime, struct error **err) {
@@ -148,10 +150,11 @@ static int warn_of_mixed_gpus(const struct plan *plan, const json_t *container,
     if (!plan->inputs->hami_given || json_object_get(theirs, "nvidia.com/gpu") == NULL ||
         strings_contain(&plan->inputs->limit_names, "nvidia.com/gpu"))
         return 0;
-    return strings_add_format(warnings, err,
-                              "runtime %s asks for nvidia.com/gpu itself, beside the HAMi resources "
-                              "of the parameters: few clusters have a node with both",
-                              plan->runtime.name);
+    return strings_add_format(
+        warnings, err,
+        "runtime %s asks for nvidia.com/gpu itself, beside the HAMi resources "
+        "of the parameters: few clusters have a node with both",
+        plan->runtime.name);
 }
 
 static int set_sorted(json_t *resources, const char *key, const json_t *amounts,

@@ -46,7 +46,8 @@ static int fill_predictor(json_t *predictor, const struct plan *plan, struct err
     if (inputs->deployment_strategy[0] == '\0')
         return 0;
     json_t *strategy = json_object_in(predictor, "deploymentStrategy", err);
-    return strategy != NULL ? json_set_text(strategy, "type", inputs->deployment_strategy, err) : -1;
+    return strategy != NULL ? json_set_text(strategy, "type", inputs->deployment_strategy, err)
+                            : -1;
 }
 
 json_t *render_spec(const struct plan *plan, struct strings *warnings, struct error **err) {

@@ -8,8 +8,8 @@
 
 enum { LONGEST_REASONS = 16 * 1024, MOST_REASONS = 20, MOST_FORMATS = 20 };
 
-static const char list_hint[] = "kubectl get clusterservingruntimes -L " RUNTIME_CLASS_LABEL
-                                " shows what there is";
+static const char list_hint[] =
+    "kubectl get clusterservingruntimes -L " RUNTIME_CLASS_LABEL " shows what there is";
 
 void runtime_choice_free(struct runtime_choice *choice) {
     json_decref(choice->runtime);
@@ -35,18 +35,18 @@ static const char *label_of(const json_t *runtime, const char *label) {
 bool runtime_supports(const json_t *runtime, const char *format) {
     size_t index = 0;
     const json_t *entry = NULL;
-    json_array_foreach(json_at(runtime, "spec", "supportedModelFormats", NULL), index, entry)
-        if (text_equal(json_text_at(entry, "name", NULL), format))
-            return true;
+    json_array_foreach(
+        json_at(runtime, "spec", "supportedModelFormats", NULL), index,
+        entry) if (text_equal(json_text_at(entry, "name", NULL), format)) return true;
     return false;
 }
 
 json_t *runtime_container(const json_t *runtime) {
     size_t index = 0;
     json_t *container = NULL;
-    json_array_foreach(json_at(runtime, "spec", "containers", NULL), index, container)
-        if (text_equal(json_text_at(container, "name", NULL), RUNTIME_CONTAINER))
-            return container;
+    json_array_foreach(json_at(runtime, "spec", "containers", NULL), index,
+                       container) if (text_equal(json_text_at(container, "name", NULL),
+                                                 RUNTIME_CONTAINER)) return container;
     return NULL;
 }
 
@@ -189,17 +189,17 @@ static int choose_by_name(struct runtime_choice *out, const json_t *candidates,
     json_t *found = NULL;
     size_t index = 0;
     json_t *runtime = NULL;
-    json_array_foreach(candidates, index, runtime)
-        if (strcmp(name_of(runtime), inputs->runtime_name) == 0)
-            found = runtime;
+    json_array_foreach(candidates, index,
+                       runtime) if (strcmp(name_of(runtime), inputs->runtime_name) == 0) found =
+        runtime;
     if (found == NULL)
         return not_found(candidates, inputs->runtime_name, err);
 
     const char *class_ = label_of(found, RUNTIME_CLASS_LABEL);
     if (inputs->runtime_class[0] != '\0' && strcmp(class_, inputs->runtime_class) != 0) {
         error_new(err, ERROR_RUNTIME, "runtime %s has %s%s, but RUNTIME_CLASS is %s",
-                  inputs->runtime_name, class_[0] != '\0' ? "class " : "no class label",
-                  class_, inputs->runtime_class);
+                  inputs->runtime_name, class_[0] != '\0' ? "class " : "no class label", class_,
+                  inputs->runtime_class);
         return error_hint(err, "change RUNTIME_CLASS, or empty it: RUNTIME_NAME is enough");
     }
     cleanup_buffer struct buffer reason = BUFFER_INIT(LONGEST_REASONS);
@@ -255,8 +255,7 @@ static int consider(struct search *search, json_t *runtime, const struct inputs 
     return 0;
 }
 
-static int none_fits(const struct search *search, const struct inputs *inputs,
-                     struct error **err) {
+static int none_fits(const struct search *search, const struct inputs *inputs, struct error **err) {
     if (search->refused == 0) {
         error_new(err, ERROR_RUNTIME,
                   "there is no ClusterServingRuntime of class %s (label " RUNTIME_CLASS_LABEL ")",
@@ -264,10 +263,10 @@ static int none_fits(const struct search *search, const struct inputs *inputs,
         return error_hint(err, "%s", list_hint);
     }
     error_new(err, ERROR_RUNTIME, "no runtime of class %s fits: %s%s", inputs->runtime_class,
-              buffer_text(&search->reasons),
-              search->refused > MOST_REASONS ? "; and more" : "");
-    return error_hint(err, "choose another RUNTIME_CLASS, or have a runtime installed that lists the "
-                           "model's format (library_name of its README, or LIBRARY_NAME)");
+              buffer_text(&search->reasons), search->refused > MOST_REASONS ? "; and more" : "");
+    return error_hint(err,
+                      "choose another RUNTIME_CLASS, or have a runtime installed that lists the "
+                      "model's format (library_name of its README, or LIBRARY_NAME)");
 }
 
 static int choose_by_class(struct runtime_choice *out, const json_t *candidates,
@@ -289,16 +288,16 @@ static int choose_by_class(struct runtime_choice *out, const json_t *candidates,
         return -1;
     if (search.fitting == 1)
         return 0;
-    int result = strings_add_format(&out->warnings, err,
-                                    "%zu runtimes of class %s fit: %s is taken; RUNTIME_NAME chooses",
-                                    search.fitting, inputs->runtime_class, out->name);
+    int result = strings_add_format(
+        &out->warnings, err, "%zu runtimes of class %s fit: %s is taken; RUNTIME_NAME chooses",
+        search.fitting, inputs->runtime_class, out->name);
     if (result < 0)
         runtime_choice_free(out);
     return result;
 }
 
-int runtime_choose(struct runtime_choice *out, const json_t *candidates, const struct inputs *inputs,
-                   const char *library, struct error **err) {
+int runtime_choose(struct runtime_choice *out, const json_t *candidates,
+                   const struct inputs *inputs, const char *library, struct error **err) {
     if (inputs->runtime_name[0] != '\0')
         return choose_by_name(out, candidates, inputs, library, err);
     return choose_by_class(out, candidates, inputs, library, err);

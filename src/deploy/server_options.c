@@ -153,15 +153,23 @@ static void read_options(struct server_options *out, const struct source *source
     if (option(source, "kv-cache-dtype", value) == FOUND)
         out->cache_bytes = text_has_prefix(value, "fp8") || text_has_prefix(value, "int8") ? 1 : 0;
 
-    static const char *const unusual[] = {"cpu-offload-gb",        "quantization",
-                                          "pipeline-parallel-size", "load-format",
-                                          "kv-cache-memory-bytes",  "kv-cache-memory",
-                                          "data-parallel-size",     "num-gpu-blocks-override",
+    static const char *const unusual[] = {"cpu-offload-gb",
+                                          "quantization",
+                                          "pipeline-parallel-size",
+                                          "load-format",
+                                          "kv-cache-memory-bytes",
+                                          "kv-cache-memory",
+                                          "data-parallel-size",
+                                          "num-gpu-blocks-override",
                                           "hf-overrides"};
-    static const char *const shown[] = {"--cpu-offload-gb",         "--quantization",
-                                        "--pipeline-parallel-size", "--load-format",
-                                        "--kv-cache-memory-bytes",  "--kv-cache-memory",
-                                        "--data-parallel-size",     "--num-gpu-blocks-override",
+    static const char *const shown[] = {"--cpu-offload-gb",
+                                        "--quantization",
+                                        "--pipeline-parallel-size",
+                                        "--load-format",
+                                        "--kv-cache-memory-bytes",
+                                        "--kv-cache-memory",
+                                        "--data-parallel-size",
+                                        "--num-gpu-blocks-override",
                                         "--hf-overrides"};
     for (size_t i = 0; i < array_length(unusual); i++)
         if (out->unusual == NULL && behind_option(source->text, unusual[i]) != NULL)
@@ -186,8 +194,7 @@ static bool names_vllm(const json_t *runtime, const json_t *container, const cha
         json_text_at(runtime, "metadata", "labels", "cpaas.io/runtime-class", NULL);
     const char *image = json_text_at(container, "image", NULL);
     return (class_ != NULL && strcasestr(class_, "vllm") != NULL) ||
-           (image != NULL && strcasestr(image, "vllm") != NULL) ||
-           strcasestr(text, "vllm") != NULL;
+           (image != NULL && strcasestr(image, "vllm") != NULL) || strcasestr(text, "vllm") != NULL;
 }
 
 int server_options_read(struct server_options *out, const json_t *runtime,
@@ -202,9 +209,8 @@ int server_options_read(struct server_options *out, const json_t *runtime,
     if (text.no_memory)
         return error_no_memory(err);
     out->is_vllm = names_vllm(runtime, container, buffer_text(&text));
-    const struct source source = {.text = buffer_text(&text),
-                                  .env = json_object_get(container, "env"),
-                                  .inputs = inputs};
+    const struct source source = {
+        .text = buffer_text(&text), .env = json_object_get(container, "env"), .inputs = inputs};
     read_options(out, &source);
     return 0;
 }

@@ -83,9 +83,10 @@ static int ask(enum attempt *out, char **trouble, const struct verifier *verifie
         outcome = error_take(err, steal_pointer(result.error));
     } else if (result.error != NULL) {
         *trouble = text_copy(result.error->message, err);
-        *out = result.error->reason != NULL && text_equal(result.error->reason, HTTP_REASON_UNTRUSTED)
-                   ? ATTEMPT_NEVER
-                   : ATTEMPT_LATER;
+        *out =
+            result.error->reason != NULL && text_equal(result.error->reason, HTTP_REASON_UNTRUSTED)
+                ? ATTEMPT_NEVER
+                : ATTEMPT_LATER;
         outcome = *trouble != NULL ? 0 : -1;
     } else if (result.response.status == 200) {
         *out = ATTEMPT_ANSWERED;

@@ -42,8 +42,7 @@ int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_e
     return rollout_observe(watcher->rollout, event, &watcher->failure);
 }
 
-/* What a right that is missing keeps from being told, once. */
-static void tell_forbidden(struct rollout_watcher *watcher, const char *message) {
+void rollout_watcher_tell_forbidden(struct rollout_watcher *watcher, const char *message) {
     const struct observer *observer = watcher->options->observer;
     cleanup_free char *text = text_format(
         NULL, "%s; without it a failure is explained less well (rbac --diagnostics grants it)",
@@ -66,7 +65,7 @@ static void on_event(void *user, const struct kube_watch_event *event) {
         return;
     }
     if (event->type == KUBE_EVENT_FORBIDDEN && watcher->kinds[event->target] != ROLLOUT_REVISION)
-        tell_forbidden(watcher, event->message);
+        rollout_watcher_tell_forbidden(watcher, event->message);
     const struct rollout_event seen = {.at_ms = clock_wall(watcher->deps->clock),
                                        .kind = watcher->kinds[event->target],
                                        .change = changes[event->type],

@@ -29,6 +29,9 @@ int rollout_watcher_record(struct rollout_watcher *watcher, const struct rollout
 /* Records and observes. -1 with the error in watcher->failure. */
 int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_event *event);
 
+/* Names a right that is missing for diagnosis, and what grants it. */
+void rollout_watcher_tell_forbidden(struct rollout_watcher *watcher, const char *message);
+
 /*
  * Fetches the logs that OUT wants (at most 8, 40 lines and 16 KiB each, 5 s in all) and judges
  * again with them. What cannot be had is left out: the verdict stands without.

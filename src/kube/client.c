@@ -166,8 +166,8 @@ static const char *method_of_verb(const char *verb) {
     static const struct {
         const char *verb;
         const char *method;
-    } table[] = {{"get", "GET"},       {"list", "GET"},    {"watch", "GET"},   {"create", "POST"},
-                 {"update", "PUT"},    {"patch", "PATCH"}, {"delete", "DELETE"}};
+    } table[] = {{"get", "GET"},    {"list", "GET"},    {"watch", "GET"},    {"create", "POST"},
+                 {"update", "PUT"}, {"patch", "PATCH"}, {"delete", "DELETE"}};
     for (size_t i = 0; i < array_length(table); i++)
         if (text_equal(verb, table[i].verb))
             return table[i].method;

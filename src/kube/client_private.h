@@ -11,7 +11,7 @@ struct kube_client {
     const struct deps *deps;
     struct kube_credential *credential;
     struct strings common_headers; /* User-Agent, Impersonate-* */
-    const char **json_headers;     /* for http_request.headers; lines of common_headers and Accept */
+    const char **json_headers; /* for http_request.headers; lines of common_headers and Accept */
     const char **text_headers;
     int64_t timeout_ms;
 };

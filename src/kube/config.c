@@ -46,8 +46,8 @@ static int in_cluster_server(struct kube_config *config, const struct deps *deps
     const char *host = environment_get(deps->environment, "KUBERNETES_SERVICE_HOST");
     const char *port = environment_get(deps->environment, "KUBERNETES_SERVICE_PORT");
     bool bare_ipv6 = strchr(host, ':') != NULL && host[0] != '[';
-    cleanup_free char *text =
-        text_format(err, "https://%s%s%s:%s", bare_ipv6 ? "[" : "", host, bare_ipv6 ? "]" : "", port);
+    cleanup_free char *text = text_format(err, "https://%s%s%s:%s", bare_ipv6 ? "[" : "", host,
+                                          bare_ipv6 ? "]" : "", port);
     if (text == NULL)
         return -1;
     cleanup_url struct url url = {0};
@@ -116,8 +116,7 @@ static int unknown_context(struct error **err, const struct kubeconfig *kubeconf
                            const char *name, bool by_option) {
     cleanup_strings struct strings names = {0};
     cleanup_strings struct strings empty = {0};
-    const struct strings *files =
-        kubeconfig->looked_at.count > 0 ? &kubeconfig->looked_at : &empty;
+    const struct strings *files = kubeconfig->looked_at.count > 0 ? &kubeconfig->looked_at : &empty;
     cleanup_free char *looked_at = strings_join(files, ", ", err);
     if (looked_at == NULL || kubeconfig_names(&names, kubeconfig, "context", err) < 0)
         return -1;

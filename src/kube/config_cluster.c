@@ -21,8 +21,8 @@ static int take_server(struct kube_config *config, const struct kubeconfig_entry
     /* without a scheme it is plain http, as for kubectl (rest/url_utils.go DefaultServerURL) */
     cleanup_free char *text = strstr(server, "://") != NULL ? text_copy(server, err)
                                                             : text_format(err, "http://%s", server);
-    cleanup_free char *what = text_format(err, "%s: cluster \"%s\": server", entry->file->path,
-                                          entry->name);
+    cleanup_free char *what =
+        text_format(err, "%s: cluster \"%s\": server", entry->file->path, entry->name);
     if (text == NULL || what == NULL)
         return -1;
     cleanup_url struct url url = {0};
@@ -79,7 +79,8 @@ int kube_config_take_cluster(struct kube_config *config, const struct kubeconfig
     if (config->skip_verification && config->ca_pem != NULL) {
         entry_error(err, entry, "insecure-skip-tls-verify",
                     "and certificate-authority exclude each other");
-        return error_hint(err, "remove insecure-skip-tls-verify: the certificate authority is there");
+        return error_hint(err,
+                          "remove insecure-skip-tls-verify: the certificate authority is there");
     }
     return 0;
 }

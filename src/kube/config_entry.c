@@ -81,8 +81,8 @@ int entry_path(char **out, const struct kubeconfig_entry *entry, const char *fie
 
 static int decode(struct buffer *out, const struct kubeconfig_entry *entry, const char *field,
                   const char *data, struct error **err) {
-    cleanup_free char *what = text_format(err, "%s: %s \"%s\": %s", entry->file->path, entry->what,
-                                          entry->name, field);
+    cleanup_free char *what =
+        text_format(err, "%s: %s \"%s\": %s", entry->file->path, entry->what, entry->name, field);
     if (what == NULL)
         return -1;
     return base64_decode(out, data, strlen(data), what, ERROR_PARAMETER, err);

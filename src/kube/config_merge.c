@@ -25,9 +25,10 @@ static int check_header(const struct kubeconfig_file *file, struct error **err) 
     bool known = (text_is_empty(version) || text_equal(version, "v1")) &&
                  (text_is_empty(kind) || text_equal(kind, "Config"));
     if (!known)
-        return error_new(err, ERROR_PARAMETER,
-                         "%s is no kubeconfig: it says apiVersion %s, kind %s instead of v1, Config",
-                         file->path, version != NULL ? version : "-", kind != NULL ? kind : "-");
+        return error_new(
+            err, ERROR_PARAMETER,
+            "%s is no kubeconfig: it says apiVersion %s, kind %s instead of v1, Config", file->path,
+            version != NULL ? version : "-", kind != NULL ? kind : "-");
     return 0;
 }
 

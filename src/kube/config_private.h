@@ -11,7 +11,7 @@ enum {
 
 struct kubeconfig_file {
     char *path;
-    char *directory; /* relative paths inside the file start here */
+    char *directory;  /* relative paths inside the file start here */
     json_t *document; /* object, or NULL when the file is empty; holds secrets */
 };
 
@@ -38,8 +38,8 @@ struct kubeconfig_entry {
 };
 
 /*
- * Finds the entry called NAME of KIND ("cluster", "user", "context"): the first file that has it wins
- * as a whole. False when no file has it.
+ * Finds the entry called NAME of KIND ("cluster", "user", "context"): the first file that has it
+ * wins as a whole. False when no file has it.
  */
 bool kubeconfig_find(struct kubeconfig_entry *out, const struct kubeconfig *kubeconfig,
                      const char *kind, const char *name);

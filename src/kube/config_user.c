@@ -1,5 +1,5 @@
-/* The user of a kubeconfig (client-go tools/clientcmd/validation.go validateAuthInfo, api/v1/types.go,
- * api/v1/defaults.go). */
+/* The user of a kubeconfig (client-go tools/clientcmd/validation.go validateAuthInfo,
+ * api/v1/types.go, api/v1/defaults.go). */
 #include "config_private.h"
 
 #include "base/json.h"
@@ -67,8 +67,9 @@ static int take_exec_version(struct kube_exec *exec, const struct kubeconfig_ent
               "%s: user \"%s\": exec.apiVersion %s is not supported; v1 and v1beta1 of "
               "client.authentication.k8s.io are",
               entry->file->path, entry->name, exec->api_version);
-    return error_hint(err, "update the plugin and its entry in the kubeconfig (v1alpha1 was removed "
-                           "in Kubernetes 1.24)");
+    return error_hint(err,
+                      "update the plugin and its entry in the kubeconfig (v1alpha1 was removed "
+                      "in Kubernetes 1.24)");
 }
 
 static int take_exec_command(struct kube_exec *exec, const struct kubeconfig_entry *entry,
@@ -101,8 +102,8 @@ static int take_exec_environment(struct kube_exec *exec, const struct kubeconfig
             return -1;
         if (name == NULL || strchr(name, '=') != NULL)
             return entry_error(err, entry, "exec.env", "has a variable without a usable name");
-        if (strings_add_format(&exec->environment, err, "%s=%s", name,
-                               value != NULL ? value : "") < 0)
+        if (strings_add_format(&exec->environment, err, "%s=%s", name, value != NULL ? value : "") <
+            0)
             return -1;
     }
     return 0;

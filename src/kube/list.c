@@ -89,7 +89,8 @@ static int remember_next(struct listing *listing, const json_t *page, struct err
     return 0;
 }
 
-/* 0: all items of the page handed over; 1: the handler has enough; -1: error or the handler's own. */
+/* 0: all items of the page handed over; 1: the handler has enough; -1: error or the handler's own.
+ */
 static int hand_over(struct listing *listing, json_t *page, kube_item_handler *on_item, void *user,
                      struct error **err) {
     const struct kube_resource *resource = listing->list->resource;

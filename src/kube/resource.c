@@ -63,6 +63,7 @@ char *kube_path(const struct kube_resource *resource, const char *namespace_, co
 }
 
 char *kube_resource_label(const struct kube_resource *resource, struct error **err) {
-    return resource->group[0] == '\0' ? text_copy(resource->plural, err)
-                                      : text_format(err, "%s.%s", resource->plural, resource->group);
+    return resource->group[0] == '\0'
+               ? text_copy(resource->plural, err)
+               : text_format(err, "%s.%s", resource->plural, resource->group);
 }

@@ -24,8 +24,8 @@ char *status_operation(const struct kube_request *request, struct error **err) {
     bool part = !text_is_empty(request->subresource);
     return text_format(err, "%s %s%s%s%s%s%s%s%s", request->verb, label, part ? "/" : "",
                        part ? request->subresource : "", named ? " \"" : "",
-                       named ? request->name : "", named ? "\"" : "", inside ? " in namespace " : "",
-                       inside ? request->namespace_ : "");
+                       named ? request->name : "", named ? "\"" : "",
+                       inside ? " in namespace " : "", inside ? request->namespace_ : "");
 }
 
 char *status_clean(const char *text, size_t length, struct error **err) {
@@ -110,8 +110,8 @@ static int not_found(struct error **err, const char *operation, const json_t *st
                      const char *reason, const struct kube_request *request) {
     const char *name = json_text_at(status, "details", "name", NULL);
     const char *kind = json_text_at(status, "details", "kind", NULL);
-    bool asked_namespace = request->resource != NULL &&
-                           text_equal(request->resource->plural, "namespaces");
+    bool asked_namespace =
+        request->resource != NULL && text_equal(request->resource->plural, "namespaces");
     if (!text_is_empty(name) && text_equal(kind, "namespaces") && !asked_namespace) {
         error_new(err, ERROR_REFUSED, "cannot %s: namespace %s does not exist", operation, name);
         return error_set_answer(err, 404, reason);
@@ -159,7 +159,8 @@ static bool is_schema_error(const char *message) {
            text_contains(message, "failed to create typed patch object");
 }
 
-/* What "is forbidden: " and `is invalid: ` introduce says it all; the operation is named already. */
+/* What "is forbidden: " and `is invalid: ` introduce says it all; the operation is named already.
+ */
 static const char *without_subject(const char *message) {
     static const char *const markers[] = {" is forbidden: ", " is invalid: "};
     for (size_t i = 0; i < array_length(markers); i++) {
@@ -170,8 +171,8 @@ static const char *without_subject(const char *message) {
     return message;
 }
 
-static int by_code(struct error **err, int http_status, const char *operation,
-                   const json_t *status, const char *message, const char *reason) {
+static int by_code(struct error **err, int http_status, const char *operation, const json_t *status,
+                   const char *message, const char *reason) {
     cleanup_free char *causes = causes_text(status, err);
     if (causes == NULL)
         return -1;
@@ -251,7 +252,8 @@ static int page_error(struct error **err, int http_status, const char *operation
     bool titled = !text_is_empty(title);
     error_new(err, ERROR_UNREACHABLE,
               "cannot %s: a web page answered instead of the Kubernetes API server (HTTP %d%s%s%s)",
-              operation, http_status, titled ? ", \"" : "", titled ? title : "", titled ? "\"" : "");
+              operation, http_status, titled ? ", \"" : "", titled ? title : "",
+              titled ? "\"" : "");
     error_hint(err, "a proxy, gateway or login page stands in between: check the cluster's server "
                     "URL, proxy-url, HTTPS_PROXY and NO_PROXY");
     return error_set_answer(err, http_status, "");

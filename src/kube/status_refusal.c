@@ -29,7 +29,7 @@ static char *quoted(const char *text, const char **end, struct error **err) {
 struct rbac {
     char *user;
     char *verb;
-    char *resource; /* with the group: "deployments.apps", or a path */
+    char *resource;   /* with the group: "deployments.apps", or a path */
     char *namespace_; /* NULL: cluster scope */
     const char *rest; /* why, borrowed from the message */
 };
@@ -55,8 +55,8 @@ static int read_resource(struct rbac *out, const char *text, struct error **err)
     cleanup_free char *group = quoted(end + strlen(group_marker), &end, err);
     if (group == NULL)
         return -1;
-    out->resource = group[0] == '\0' ? text_copy(plural, err)
-                                     : text_format(err, "%s.%s", plural, group);
+    out->resource =
+        group[0] == '\0' ? text_copy(plural, err) : text_format(err, "%s.%s", plural, group);
     if (out->resource == NULL)
         return -1;
     static const char namespace_marker[] = " in the namespace \"";
@@ -156,9 +156,8 @@ static bool webhook_down(struct error **err, const char *operation, const char *
     if (webhook == NULL)
         return true;
     const char *cause = text_has_prefix(at, ": ") ? at + 2 : at;
-    error_new(err, ERROR_UNREACHABLE,
-              "cannot %s: the cluster's own webhook %s does not answer: %s", operation, webhook,
-              cause);
+    error_new(err, ERROR_UNREACHABLE, "cannot %s: the cluster's own webhook %s does not answer: %s",
+              operation, webhook, cause);
     error_hint(err, "nothing was stored; see whether the controller behind the webhook runs (for "
                     "KServe: kserve-controller-manager)");
     return true;

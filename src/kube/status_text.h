@@ -16,8 +16,8 @@ char *status_operation(const struct kube_request *request, struct error **err);
 char *status_clean(const char *text, size_t length, struct error **err);
 
 /*
- * Looks for a refusal that it understands in MESSAGE: RBAC, a webhook's or policy's denial, quota, Pod
- * Security, a terminating namespace. True when it made *err (also when it ran out of memory).
+ * Looks for a refusal that it understands in MESSAGE: RBAC, a webhook's or policy's denial, quota,
+ * Pod Security, a terminating namespace. True when it made *err (also when it ran out of memory).
  */
 bool status_refusal(struct error **err, const char *operation, const json_t *status,
                     const char *message, const struct kube_request *request);

@@ -34,7 +34,8 @@ static void skip_word(const char **at, const char *end) {
         (*at)++;
 }
 
-/* One `CODE AGENT "TEXT" ["DATE"]` at *AT. False when it is malformed: the rest of the line is lost. */
+/* One `CODE AGENT "TEXT" ["DATE"]` at *AT. False when it is malformed: the rest of the line is
+ * lost. */
 static bool read_warning(const char **at, const char *end, bool *shown, struct buffer *text) {
     skip_blanks(at, end);
     *shown = end - *at > 4 && strncmp(*at, "299 ", 4) == 0;

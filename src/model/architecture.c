@@ -45,8 +45,8 @@ static const json_t *language_part(const json_t *config) {
 static int64_t key_value_heads(const json_t *config, int64_t heads) {
     if (json_is_true_at(config, "multi_query", NULL))
         return 1;
-    int64_t given = FIRST_OF(config, MOST_HEADS, "num_key_value_heads", "n_head_kv",
-                             "num_kv_heads", "multi_query_group_num");
+    int64_t given = FIRST_OF(config, MOST_HEADS, "num_key_value_heads", "n_head_kv", "num_kv_heads",
+                             "multi_query_group_num");
     return given > 0 ? given : heads;
 }
 
@@ -107,8 +107,8 @@ static void read_attention(struct architecture *out, const json_t *config) {
         return;
     }
     out->why = "config.json does not have the usual numbers of layers and heads";
-    out->layers = FIRST_OF(config, MOST_LAYERS, "num_hidden_layers", "n_layer", "num_layers",
-                           "n_layers");
+    out->layers =
+        FIRST_OF(config, MOST_LAYERS, "num_hidden_layers", "n_layer", "num_layers", "n_layers");
     out->heads = FIRST_OF(config, MOST_HEADS, "num_attention_heads", "n_head", "n_heads");
     int64_t hidden =
         FIRST_OF(config, (int64_t)MOST_HEADS * MOST_HEAD_SIZE, "hidden_size", "n_embd", "d_model");
@@ -173,10 +173,9 @@ static double rope_factor(const json_t *language, int64_t *original) {
 }
 
 static int64_t least_length(const json_t *language) {
-    static const char *const keys[] = {"max_position_embeddings", "n_positions",
-                                       "max_seq_len",             "seq_length",
-                                       "model_max_length",        "max_sequence_length",
-                                       "max_seq_length",          "seq_len"};
+    static const char *const keys[] = {
+        "max_position_embeddings", "n_positions",         "max_seq_len",    "seq_length",
+        "model_max_length",        "max_sequence_length", "max_seq_length", "seq_len"};
     int64_t least = 0;
     for (size_t i = 0; i < array_length(keys); i++) {
         int64_t value = FIRST_OF(language, MOST_LENGTH, keys[i]);
@@ -186,8 +185,7 @@ static int64_t least_length(const json_t *language) {
     return least;
 }
 
-static void read_length(struct architecture *out, const json_t *language,
-                        const json_t *tokenizer) {
+static void read_length(struct architecture *out, const json_t *language, const json_t *tokenizer) {
     int64_t longest = least_length(language);
     if (longest == 0)
         longest = DEFAULT_LENGTH;

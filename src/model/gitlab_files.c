@@ -34,7 +34,7 @@ struct reader {
     struct model_request request;
     const struct model *model;
     struct model_files *files;
-    char *key; /* of the project in a path */
+    char *key;   /* of the project in a path */
     char *basic; /* secret: for Git LFS */
 };
 
@@ -153,12 +153,12 @@ static int read_tree(struct reader *reader, struct error **err) {
     char token[512] = "";
     for (int page = 0; page < FILES_PAGES; page++) {
         struct round round = {.count = 0};
-        int status = ask(&round, reader, CONFIG, tree_url(reader, token, err), NULL,
-                         FILES_TREE_LIMIT, err);
+        int status =
+            ask(&round, reader, CONFIG, tree_url(reader, token, err), NULL, FILES_TREE_LIMIT, err);
         if (status == 0)
             status = send_round(&round, reader, err);
-        bool good = status == 0 && is_good(reader->files, &round.results[0],
-                                           "the list of files", &status, err);
+        bool good = status == 0 &&
+                    is_good(reader->files, &round.results[0], "the list of files", &status, err);
         bool more = false;
         if (good) {
             struct error *failure = NULL;
@@ -238,9 +238,9 @@ static int ask_for_sizes(struct round *round, const struct reader *reader, struc
         if (body == NULL)
             result = -1;
         else
-            result = ask(round, reader, SIZES,
-                         text_format(err, "%s/api/graphql", reader->gitlab.base), body,
-                         FILES_ANSWER_LIMIT, err);
+            result =
+                ask(round, reader, SIZES, text_format(err, "%s/api/graphql", reader->gitlab.base),
+                    body, FILES_ANSWER_LIMIT, err);
     }
     free(order);
     return result;
@@ -261,8 +261,8 @@ static int take_answer(struct reader *reader, struct round *round, size_t i, boo
     struct model_files *files = reader->files;
     struct http_response *response = &round->results[i].response;
     static const char *const names[] = {
-        [CONFIG] = "config.json",          [TOKENIZER] = "tokenizer_config.json",
-        [INDEX] = "the index of weights",  [SIZES] = "the sizes of the files",
+        [CONFIG] = "config.json",           [TOKENIZER] = "tokenizer_config.json",
+        [INDEX] = "the index of weights",   [SIZES] = "the sizes of the files",
         [POINTER] = "a pointer of Git LFS", [OBJECTS] = "the objects of Git LFS",
     };
     int status = 0;
@@ -413,8 +413,7 @@ static int read_objects(struct reader *reader, struct error **err) {
 static int read_sizes_and_configuration(struct reader *reader, struct error **err) {
     struct round round = {.count = 0};
     bool no_sizes = false;
-    int result =
-        ask_for_file(&round, reader, CONFIG, "config.json", FILES_CONFIG_LIMIT, err);
+    int result = ask_for_file(&round, reader, CONFIG, "config.json", FILES_CONFIG_LIMIT, err);
     if (result == 0)
         result = ask_for_file(&round, reader, TOKENIZER, "tokenizer_config.json",
                               FILES_TOKENIZER_LIMIT, err);
@@ -434,8 +433,8 @@ static int read_all(struct reader *reader, struct error **err) {
     if (gitlab_start(&reader->gitlab, err) < 0)
         return -1;
     bool by_id = !text_is_empty(reader->model->id);
-    reader->key = by_id ? text_copy(reader->model->id, err)
-                        : text_percent_encode(reader->model->path, err);
+    reader->key =
+        by_id ? text_copy(reader->model->id, err) : text_percent_encode(reader->model->path, err);
     if (reader->key == NULL)
         return -1;
     int known = read_tree(reader, err);

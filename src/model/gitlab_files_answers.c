@@ -43,9 +43,10 @@ bool files_next_page(const struct http_response *response, char *token, size_t s
         return false;
     found += strlen("page_token=");
     size_t length = strcspn(found, "&>\"; ,");
-    if (length == 0 || length >= size || length != strspn(found, "0123456789abcdefghijklmnopqrst"
-                                                                 "uvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                                                 "-._~%+=/"))
+    if (length == 0 || length >= size ||
+        length != strspn(found, "0123456789abcdefghijklmnopqrst"
+                                "uvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "-._~%+=/"))
         return false;
     memcpy(token, found, length);
     token[length] = '\0';

@@ -6,14 +6,14 @@
 #include "model/gitlab_files.h"
 
 enum {
-    FILES_PAGE = 100,       /* rows of the tree in one answer (GitLab's most) */
+    FILES_PAGE = 100, /* rows of the tree in one answer (GitLab's most) */
     FILES_PAGES = 20,
-    FILES_SIZES = 50,       /* names in one GraphQL query: 250 points of complexity are allowed */
+    FILES_SIZES = 50, /* names in one GraphQL query: 250 points of complexity are allowed */
     FILES_SIZED = 1000,
     FILES_POINTERS = 64,
-    FILES_OBJECTS = 100,    /* objects in one LFS batch, as git-lfs sends them */
+    FILES_OBJECTS = 100, /* objects in one LFS batch, as git-lfs sends them */
     FILES_OBJECTS_MOST = 1000,
-    FILES_AT_ONCE = 24,     /* requests of one round */
+    FILES_AT_ONCE = 24, /* requests of one round */
     FILES_CONFIG_LIMIT = 1024 * 1024,
     FILES_TOKENIZER_LIMIT = 4 * 1024 * 1024,
     FILES_INDEX_LIMIT = 16 * 1024 * 1024,

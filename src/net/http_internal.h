@@ -53,7 +53,7 @@ struct http_transfer {
     bool headers_too_large;
     bool body_too_large;
     bool no_memory;
-    bool stopped; /* a handler refused the data */
+    bool stopped;        /* a handler refused the data */
     bool begun;          /* the request was about to be sent, once */
     bool resend_refused; /* libcurl wanted to send it again */
     bool added;

@@ -131,8 +131,8 @@ static size_t on_stream_body(char *data, size_t size, size_t count, void *user) 
 }
 
 /*
- * libcurl sends a request again by itself when a kept connection dies before any byte of the answer came.
- * For a write that may have been done, that is the caller's decision (RFC 9110 9.2.2).
+ * libcurl sends a request again by itself when a kept connection dies before any byte of the answer
+ * came. For a write that may have been done, that is the caller's decision (RFC 9110 9.2.2).
  */
 static int before_request(void *user, char *peer_address, char *own_address, int peer_port,
                           int own_port) {

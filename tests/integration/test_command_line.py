@@ -14,7 +14,7 @@ import pytest
 from harness import binary
 from harness.binary import Binary
 
-COMMANDS = ["deploy", "render", "diff", "preflight", "wait", "rbac", "version", "help", "completion"]
+COMMANDS = ["deploy", "render", "diff", "wait", "rbac", "version", "help", "completion"]
 WIDTH = 100
 
 
@@ -77,7 +77,7 @@ class TestCompletion:
         (("deploy", "MODEL_CHECK=w"), {"warn"}),
         (("wait", "qwen", "--for", ""), {"ready", "deleted", "failed"}),
         (("completion", ""), {"bash", "zsh", "fish"}),
-        (("help", "pre"), {"preflight"}),
+        (("help", "ren"), {"render"}),
     ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
     def test_words(self, tmp_path, words, expected):
         assert set(self.complete(tmp_path, *words)) == expected

@@ -37,8 +37,6 @@ MINIMAL = {
     ("clusterservingruntimes", "list"): DEPLOY,
 }
 DIAGNOSTICS = {(resource, verb) for resource in ("replicasets", "pods", "events") for verb in ("list", "watch")} | {("pods/log", "get")}
-PREFLIGHT = {("resourcequotas", "list"), ("limitranges", "list"), ("pods", "list"), ("persistentvolumeclaims", "get"), ("servingruntimes", "get"),
-             ("nodes", "list"), ("namespaces", "get")}
 KNATIVE = {("revisions", "list"), ("revisions", "watch")}  # no Knative here: nothing asks for its kinds
 
 
@@ -107,7 +105,7 @@ def rights(objects):
 
 
 class TestPrinted:
-    @pytest.mark.parametrize("options", [(), ("--diagnostics",), ("--preflight",), ("--diagnostics", "--preflight")], ids=" ".join)
+    @pytest.mark.parametrize("options", [(), ("--diagnostics",)], ids=" ".join)
     def test_the_api_server_takes_it(self, site, options):
         for item in site.printed(*options):
             resource = site.cluster.client.resource(f"{item['apiVersion']}/{item['kind']}")
@@ -119,10 +117,9 @@ class TestPrinted:
     def test_these_tests_know_every_right(self, site):
         assert set(rights(site.printed())) == set(MINIMAL)
         assert set(rights(site.printed("--diagnostics"))) == set(MINIMAL) | DIAGNOSTICS | KNATIVE
-        assert set(rights(site.printed("--preflight"))) == set(MINIMAL) | PREFLIGHT
 
     def test_secrets_are_limited_by_name(self, site):
-        rules = [rule for item in site.printed("--diagnostics", "--preflight") for rule in item.get("rules", [])
+        rules = [rule for item in site.printed("--diagnostics") for rule in item.get("rules", [])
                  if {"configmaps", "secrets"} & set(rule["resources"])]
         assert sorted(rule["resourceNames"][0] for rule in rules) == ["aml-image-builder-config", "aml-image-builder-secret"]
 
@@ -179,21 +176,3 @@ class TestDiagnostics:
         run = self.failing(site, node, program)
         assert run.code in (7, 8), run.log
         assert named(verb, resource).search(run.log), run.log
-
-
-class TestPreflight:
-    # every check has something to look at
-    ASKED = {"PVC_NAME": "models", "RUNTIME_NAME": "vllm-cuda-12"}
-
-    def test_enough(self, site):
-        account, program = site.install("--preflight")
-        run = site.deploy(program, "preflight", **self.ASKED)
-        assert run.code in (0, 2, 4, 5), run.log
-        assert site.refused(account) & (PREFLIGHT | set(MINIMAL)) == set()
-
-    @pytest.mark.parametrize("right", sorted(PREFLIGHT), ids=" ".join)
-    def test_without_one_the_check_says_so(self, site, right):
-        resource, verb = right
-        _, program = site.install("--preflight", without=right)
-        run = site.deploy(program, "preflight", **self.ASKED)
-        assert named(verb, resource).search(run.output + run.log), run.output + run.log

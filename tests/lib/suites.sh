@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The suites of tests/run. Each reads its own counts, so that the last line adds up what really ran.
 
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${DEPLOY_INFERENCE_SERVICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/deploy-inference-service}
 passed=0
 failed=0
@@ -39,7 +40,8 @@ prepare() {
 
 # build NAME MESON-OPTIONS...: configures once, compiles. Prints the build directory.
 build() {
-    local directory=$cache/build/$1-$(printf '%s' "$root" | sha256sum | cut -c1-8)
+    local directory
+    directory=$cache/build/$1-$(printf '%s' "$root" | sha256sum | cut -c1-8)
     shift
     if [[ ! -f $directory/build.ninja ]]; then
         meson setup "$directory" "$root" "$@" >&2 || return 1
@@ -88,9 +90,10 @@ run_pytest() {
 
 suite_style() {
     say "style: formatting, layers, headers, naming, YAML, shell"
-    local directory
+    local directory clang_directory
     directory=$(build debug) || { fail_suite "style: build"; return; }
-    BUILD_DIR=$directory run_pytest style style
+    clang_directory=$(CC=clang build clang) || { fail_suite "style: build with Clang"; return; }
+    BUILD_DIR=$directory CLANG_BUILD_DIR=$clang_directory run_pytest style style
 }
 
 suite_unit() {

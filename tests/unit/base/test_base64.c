@@ -10,8 +10,13 @@ static void the_vectors_of_rfc_4648(void **state) {
     (void)state;
     const struct {
         const char *plain, *encoded;
-    } cases[] = {{"", ""},           {"f", "Zg=="},       {"fo", "Zm8="},      {"foo", "Zm9v"},
-                 {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+    } cases[] = {{"", ""},
+                 {"f", "Zg=="},
+                 {"fo", "Zm8="},
+                 {"foo", "Zm9v"},
+                 {"foob", "Zm9vYg=="},
+                 {"fooba", "Zm9vYmE="},
+                 {"foobar", "Zm9vYmFy"}};
     for (size_t i = 0; i < array_length(cases); i++) {
         cleanup_buffer struct buffer encoded = BUFFER_INIT(100);
         cleanup_buffer struct buffer decoded = BUFFER_INIT(100);
@@ -33,7 +38,8 @@ static void every_byte_survives(void **state) {
         cleanup_buffer struct buffer encoded = BUFFER_INIT(5000);
         cleanup_buffer struct buffer decoded = BUFFER_INIT(5000);
         assert_int_equal(base64_encode(&encoded, bytes, length), 0);
-        assert_int_equal(base64_decode(&decoded, encoded.data, encoded.length, "x", ERROR_MODEL, NULL), 0);
+        assert_int_equal(
+            base64_decode(&decoded, encoded.data, encoded.length, "x", ERROR_MODEL, NULL), 0);
         assert_int_equal(decoded.length, length);
         assert_memory_equal(decoded.data, bytes, length);
     }
@@ -50,7 +56,8 @@ static void blanks_and_line_breaks_are_skipped(void **state) {
 static void expect_refused(const char *text, size_t limit, const char *message) {
     cleanup_buffer struct buffer decoded = BUFFER_INIT(limit);
     cleanup_error struct error *error = NULL;
-    assert_int_equal(base64_decode(&decoded, text, strlen(text), "the token", ERROR_MODEL, &error), -1);
+    assert_int_equal(base64_decode(&decoded, text, strlen(text), "the token", ERROR_MODEL, &error),
+                     -1);
     assert_string_equal(error->message, message);
 }
 

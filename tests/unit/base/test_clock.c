@@ -22,10 +22,19 @@ static void time_stamps(void **state) {
     };
     for (size_t i = 0; i < array_length(cases); i++)
         assert_true(time_parse_rfc3339(cases[i].text) == cases[i].ms);
-    static const char *const bad[] = {"", "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z",
-                                      "2026-01-32T03:04:05Z", "2026-01-02T24:04:05Z", "2026-01-02T03:04:05Zx",
-                                      "1969-01-02T03:04:05Z", "2026-1-2T03:04:05Z", "2026-01-02T03:04:05+0130",
-                                      "2026-00-02T03:04:05Z", "2026-01-00T03:04:05Z"};
+    static const char *const bad[] = {"",
+                                      "2026",
+                                      "2026-01-02",
+                                      "2026-01-02T03:04:05",
+                                      "2026-13-02T03:04:05Z",
+                                      "2026-01-32T03:04:05Z",
+                                      "2026-01-02T24:04:05Z",
+                                      "2026-01-02T03:04:05Zx",
+                                      "1969-01-02T03:04:05Z",
+                                      "2026-1-2T03:04:05Z",
+                                      "2026-01-02T03:04:05+0130",
+                                      "2026-00-02T03:04:05Z",
+                                      "2026-01-00T03:04:05Z"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_true(time_parse_rfc3339(bad[i]) == -1);
     assert_true(time_parse_rfc3339(NULL) == -1);
@@ -40,13 +49,33 @@ static void durations(void **state) {
         const char *text;
         int64_t ms;
     } cases[] = {
-        {"0", 0}, {"90", 90000}, {"90s", 90000}, {"25m", 1500000}, {"1h30m", 5400000}, {"1500ms", 1500},
-        {"1.5h", 5400000}, {"2.5", 2500}, {"1h0m1s", 3601000}, {"87600h", 315360000000},
+        {"0", 0},
+        {"90", 90000},
+        {"90s", 90000},
+        {"25m", 1500000},
+        {"1h30m", 5400000},
+        {"1500ms", 1500},
+        {"1.5h", 5400000},
+        {"2.5", 2500},
+        {"1h0m1s", 3601000},
+        {"87600h", 315360000000},
     };
     for (size_t i = 0; i < array_length(cases); i++)
         assert_true(duration_parse(cases[i].text) == cases[i].ms);
-    static const char *const bad[] = {"", "s", "-1s", "+1s", "1d", "1 s", "1s ", "1h30", "1hh", "87601h",
-                                      "99999999999999999999s", "1us", "1m1", "infinity"};
+    static const char *const bad[] = {"",
+                                      "s",
+                                      "-1s",
+                                      "+1s",
+                                      "1d",
+                                      "1 s",
+                                      "1s ",
+                                      "1h30",
+                                      "1hh",
+                                      "87601h",
+                                      "99999999999999999999s",
+                                      "1us",
+                                      "1m1",
+                                      "infinity"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_true(duration_parse(bad[i]) == -1);
     assert_true(duration_parse(NULL) == -1);
@@ -57,7 +86,7 @@ static void durations_for_people(void **state) {
     const struct {
         int64_t ms;
         const char *text;
-    } cases[] = {{0, "0.0s"},     {449, "0.4s"},      {9999, "9.9s"},      {12345, "12s"},
+    } cases[] = {{0, "0.0s"},       {449, "0.4s"},      {9999, "9.9s"},      {12345, "12s"},
                  {185000, "3m05s"}, {7800000, "2h10m"}, {90061000, "25h01m"}};
     for (size_t i = 0; i < array_length(cases); i++) {
         char out[DURATION_SIZE];

@@ -1,4 +1,5 @@
-/* Errors: the first one is kept, context is put before, nothing is needed to say "out of memory". */
+/* Errors: the first one is kept, context is put before, nothing is needed to say "out of memory".
+ */
 
 #include "../cmocka_all.h"
 

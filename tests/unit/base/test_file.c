@@ -76,7 +76,8 @@ static void failures_name_the_path(void **state) {
     cleanup_free char *missing = path_in(state, "missing/file");
     cleanup_error struct error *error = NULL;
     assert_null(file_read_text(&file_system, missing, 10, &error));
-    cleanup_free char *message = text_format(NULL, "cannot read %s: No such file or directory", missing);
+    cleanup_free char *message =
+        text_format(NULL, "cannot read %s: No such file or directory", missing);
     assert_string_equal(error->message, message);
     assert_int_equal(file_system.write(NULL, missing, "x", 1, 0644, NULL), -1);
     cleanup_error struct error *directory = NULL;
@@ -88,7 +89,8 @@ static void a_failed_write_leaves_nothing_behind(void **state) {
     cleanup_free char *path = path_in(state, "target");
     assert_int_equal(mkdir(path, 0755), 0);
     cleanup_error struct error *error = NULL;
-    assert_int_equal(file_system.write(NULL, path, "x", 1, 0644, &error), -1); /* over a directory */
+    assert_int_equal(file_system.write(NULL, path, "x", 1, 0644, &error),
+                     -1); /* over a directory */
     assert_int_equal(count_entries(*state), 1);
     assert_true(file_system.is_directory(NULL, path));
     assert_false(file_system.exists(NULL, path));
@@ -98,10 +100,12 @@ static void a_failed_write_leaves_nothing_behind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_read, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(an_empty_file_is_empty_text, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(an_empty_file_is_empty_text, make_directory,
+                                        remove_directory),
         cmocka_unit_test_setup_teardown(reading_is_bounded, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(failures_name_the_path, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_behind, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_failed_write_leaves_nothing_behind, make_directory,
+                                        remove_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@ static void parsing(void **state) {
 
     cleanup_error struct error *error = NULL;
     json_t *untouched = NULL;
-    assert_int_equal(json_parse(&untouched, "<html>", 6, "GitLab's answer", ERROR_UNREACHABLE, &error), -1);
+    assert_int_equal(
+        json_parse(&untouched, "<html>", 6, "GitLab's answer", ERROR_UNREACHABLE, &error), -1);
     assert_null(untouched);
     assert_int_equal(error->kind, ERROR_UNREACHABLE);
     assert_non_null(strstr(error->message, "GitLab's answer is not JSON (line 1, column 1: "));
@@ -36,7 +37,8 @@ static void parsing(void **state) {
 
 static void look_up_along_a_path(void **state) {
     (void)state;
-    cleanup_json json_t *value = parse("{\"a\": {\"b\": \"text\", \"n\": 7, \"t\": true, \"l\": [1]}}");
+    cleanup_json json_t *value =
+        parse("{\"a\": {\"b\": \"text\", \"n\": 7, \"t\": true, \"l\": [1]}}");
     assert_string_equal(json_text_at(value, "a", "b", NULL), "text");
     assert_null(json_text_at(value, "a", "n", NULL));
     assert_null(json_text_at(value, "a", "b", "c", NULL));
@@ -71,8 +73,9 @@ static void canonical_text_does_not_depend_on_the_order(void **state) {
     assert_string_equal(left_text, right_text);
     assert_string_equal(left_text, "{\"a\":{\"c\":null,\"d\":[1,\"\xc3\xa9\"]},\"b\":1}");
     cleanup_free char *pretty = json_pretty_text(left, NULL);
-    assert_string_equal(pretty, "{\n  \"b\": 1,\n  \"a\": {\n    \"d\": [\n      1,\n      \"\xc3\xa9\"\n    "
-                                "],\n    \"c\": null\n  }\n}");
+    assert_string_equal(
+        pretty, "{\n  \"b\": 1,\n  \"a\": {\n    \"d\": [\n      1,\n      \"\xc3\xa9\"\n    "
+                "],\n    \"c\": null\n  }\n}");
 }
 
 /* What go-yaml refuses or changes leaves escaped, what it takes leaves raw. */

@@ -33,14 +33,16 @@ static void levels_and_lines(void **state) {
 static void json_lines(void **state) {
     (void)state;
     cleanup_buffer struct buffer lines = BUFFER_INIT(1000);
-    const struct log log = {.level = LOG_DEBUG, .json = true, .clock = &still, .sink = {keep, &lines}};
+    const struct log log = {
+        .level = LOG_DEBUG, .json = true, .clock = &still, .sink = {keep, &lines}};
     log_warning(&log, "say \"%s\"", "hi");
     log_debug(&log, "not UTF-8: \xff");
-    assert_string_equal(buffer_text(&lines),
-                        "1|{\"time\":\"2026-01-02T03:04:05Z\",\"level\":\"warning\",\"message\":\"say "
-                        "\\\"hi\\\"\"}\n"
-                        "3|{\"time\":\"2026-01-02T03:04:05Z\",\"level\":\"debug\",\"message\":\"not UTF-8: "
-                        "?\"}\n");
+    assert_string_equal(
+        buffer_text(&lines),
+        "1|{\"time\":\"2026-01-02T03:04:05Z\",\"level\":\"warning\",\"message\":\"say "
+        "\\\"hi\\\"\"}\n"
+        "3|{\"time\":\"2026-01-02T03:04:05Z\",\"level\":\"debug\",\"message\":\"not UTF-8: "
+        "?\"}\n");
 }
 
 int main(void) {

@@ -12,8 +12,10 @@
 static int run(struct process_result *result, const char *script, const char *input,
                const char *const *environment, int64_t timeout_ms, struct error **err) {
     const char *const arguments[] = {"sh", "-c", script, NULL};
-    const struct process_request request = {
-        .arguments = arguments, .environment = environment, .input = input, .timeout_ms = timeout_ms};
+    const struct process_request request = {.arguments = arguments,
+                                            .environment = environment,
+                                            .input = input,
+                                            .timeout_ms = timeout_ms};
     *result = (struct process_result){.output = BUFFER_INIT(100000)};
     return process_system.run(NULL, &request, result, err);
 }
@@ -62,7 +64,8 @@ static void environment_is_added_and_replaced(void **state) {
     (void)state;
     static const char *const added[] = {"HOME=/nowhere", "NEW=a=b", NULL};
     struct process_result result;
-    assert_int_equal(run(&result, "echo $HOME $NEW; env | grep -c '^HOME='; test -n \"$PATH\" && echo path",
+    assert_int_equal(run(&result,
+                         "echo $HOME $NEW; env | grep -c '^HOME='; test -n \"$PATH\" && echo path",
                          NULL, added, 10000, NULL),
                      0);
     assert_string_equal(buffer_text(&result.output), "/nowhere a=b\n1\npath\n");
@@ -92,7 +95,8 @@ static void what_cannot_be_started(void **state) {
     struct process_result result = {.output = BUFFER_INIT(10)};
     cleanup_error struct error *error = NULL;
     assert_int_equal(process_system.run(NULL, &request, &result, &error), -1);
-    assert_string_equal(error->message, "cannot start no-such-program-here: No such file or directory");
+    assert_string_equal(error->message,
+                        "cannot start no-such-program-here: No such file or directory");
 }
 
 static void the_environment_as_a_value(void **state) {

@@ -34,8 +34,19 @@ static void integers_are_whole_and_bounded(void **state) {
     assert_true(text_to_integer("007", 0, 9, &value));
     assert_int_equal(value, 7);
     value = 77;
-    static const char *const bad[] = {"", "-", "+5", " 5", "5 ", "0x5", "5a", "6", "-6", "9223372036854775808",
-                                      "99999999999999999999999", "--5", "1e1"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+5",
+                                      " 5",
+                                      "5 ",
+                                      "0x5",
+                                      "5a",
+                                      "6",
+                                      "-6",
+                                      "9223372036854775808",
+                                      "99999999999999999999999",
+                                      "--5",
+                                      "1e1"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_false(text_to_integer(bad[i], -5, 5, &value));
     assert_false(text_to_integer(NULL, 0, 1, &value));
@@ -44,7 +55,8 @@ static void integers_are_whole_and_bounded(void **state) {
 
 static void one_line_for_a_terminal(void **state) {
     (void)state;
-    char text[] = "a\nb\r\x1b[2Jc\x7f\xc2\x9b" "d\xc3\xa9\t.";
+    char text[] = "a\nb\r\x1b[2Jc\x7f\xc2\x9b"
+                  "d\xc3\xa9\t.";
     assert_string_equal(text_make_printable(text), "a b  [2Jc   d\xc3\xa9 .");
     assert_null(text_make_printable(NULL));
 }
@@ -84,13 +96,30 @@ static void utf8_is_cut_between_characters(void **state) {
 
 static void utf8_is_well_formed(void **state) {
     (void)state;
-    static const char *const good[] = {"", "abc", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                       "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+    static const char *const good[] = {"",
+                                       "abc",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
     for (size_t i = 0; i < array_length(good); i++)
         assert_true(text_is_utf8(good[i], strlen(good[i])));
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                      "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe6\xa8",
-                                      "\xc3(", "\xf8\x88\x80\x80\x80"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc3",
+                                      "\xe0\x9f\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xe6\xa8",
+                                      "\xc3(",
+                                      "\xf8\x88\x80\x80\x80"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_false(text_is_utf8(bad[i], strlen(bad[i])));
     assert_false(text_is_utf8("a\0b", 3));

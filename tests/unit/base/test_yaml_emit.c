@@ -38,8 +38,9 @@ static void containers(void **state) {
     (void)state;
     expect_yaml("{\"b\": 1, \"a\": {\"c\": [], \"d\": {}}, \"e\": null, \"f\": true, \"g\": 1.5}",
                 "b: 1\na:\n  c: []\n  d: {}\ne: null\nf: true\ng: 1.5\n");
-    expect_yaml("{\"env\": [{\"name\": \"A\", \"value\": \"1\"}, {\"name\": \"B\"}], \"z\": [[1, 2], [3]]}",
-                "env:\n- name: A\n  value: \"1\"\n- name: B\nz:\n- - 1\n  - 2\n- - 3\n");
+    expect_yaml(
+        "{\"env\": [{\"name\": \"A\", \"value\": \"1\"}, {\"name\": \"B\"}], \"z\": [[1, 2], [3]]}",
+        "env:\n- name: A\n  value: \"1\"\n- name: B\nz:\n- - 1\n  - 2\n- - 3\n");
     expect_yaml("[]", "[]\n");
     expect_yaml("{}", "{}\n");
     expect_yaml("7", "7\n");
@@ -47,10 +48,22 @@ static void containers(void **state) {
 
 static void strings_are_plain_only_where_that_is_safe(void **state) {
     (void)state;
-    static const char *const plain[] = {
-        "a", "500m", "4Gi", "hf://g/r:0123abcdx", "$(VAR)", "--model-name={{.Name}}", "-c",
-        "a b", "a#b", "a:b", "/mnt/models", "nvidia.com/gpu", "\xe6\xa8\xa1\xe5\x9e\x8b", "x, y",
-        "~/x", "python3 -m vllm"};
+    static const char *const plain[] = {"a",
+                                        "500m",
+                                        "4Gi",
+                                        "hf://g/r:0123abcdx",
+                                        "$(VAR)",
+                                        "--model-name={{.Name}}",
+                                        "-c",
+                                        "a b",
+                                        "a#b",
+                                        "a:b",
+                                        "/mnt/models",
+                                        "nvidia.com/gpu",
+                                        "\xe6\xa8\xa1\xe5\x9e\x8b",
+                                        "x, y",
+                                        "~/x",
+                                        "python3 -m vllm"};
     for (size_t i = 0; i < array_length(plain); i++) {
         cleanup_json json_t *value = json_string(plain[i]);
         cleanup_free char *text = yaml_from_json(value, NULL);
@@ -58,12 +71,68 @@ static void strings_are_plain_only_where_that_is_safe(void **state) {
         assert_memory_equal(text, plain[i], strlen(plain[i]));
         expect_round_trip(value);
     }
-    static const char *const quoted[] = {
-        "", " a", "a ", "a: b", "a #b", "a:", "#a", "- a", "-", "---", "? a", "*a", "&a", "!a", "%a",
-        "@a", "`a", "{a", "[a", "|", ">", "'a", "\"a", "true", "No", "y", "OFF", "null", "~", "1",
-        "1e3", "0x1f", "012", "1:30", "1_0", ".5", "-1", "+1", ".inf", ".NaN", "2001-12-14", "<<",
-        "=", "1234567", "0e12345", "...", "...a", "a\tb", "a\rb", "a\x7f", "a\xc2\x85", "a\xe2\x80\xa8",
-        "\xef\xbb\xbf" "a", "a\xef\xbf\xbe", "a\x1b[0m", "\n", "\n\n", "  \n", " a\nb", "\ta\nb", "a\r\nb"};
+    static const char *const quoted[] = {"",
+                                         " a",
+                                         "a ",
+                                         "a: b",
+                                         "a #b",
+                                         "a:",
+                                         "#a",
+                                         "- a",
+                                         "-",
+                                         "---",
+                                         "? a",
+                                         "*a",
+                                         "&a",
+                                         "!a",
+                                         "%a",
+                                         "@a",
+                                         "`a",
+                                         "{a",
+                                         "[a",
+                                         "|",
+                                         ">",
+                                         "'a",
+                                         "\"a",
+                                         "true",
+                                         "No",
+                                         "y",
+                                         "OFF",
+                                         "null",
+                                         "~",
+                                         "1",
+                                         "1e3",
+                                         "0x1f",
+                                         "012",
+                                         "1:30",
+                                         "1_0",
+                                         ".5",
+                                         "-1",
+                                         "+1",
+                                         ".inf",
+                                         ".NaN",
+                                         "2001-12-14",
+                                         "<<",
+                                         "=",
+                                         "1234567",
+                                         "0e12345",
+                                         "...",
+                                         "...a",
+                                         "a\tb",
+                                         "a\rb",
+                                         "a\x7f",
+                                         "a\xc2\x85",
+                                         "a\xe2\x80\xa8",
+                                         "\xef\xbb\xbf"
+                                         "a",
+                                         "a\xef\xbf\xbe",
+                                         "a\x1b[0m",
+                                         "\n",
+                                         "\n\n",
+                                         "  \n",
+                                         " a\nb",
+                                         "\ta\nb",
+                                         "a\r\nb"};
     for (size_t i = 0; i < array_length(quoted); i++) {
         cleanup_json json_t *value = json_string(quoted[i]);
         cleanup_free char *text = yaml_from_json(value, NULL);
@@ -84,8 +153,10 @@ static void the_form_of_quotes(void **state) {
 
 static void lines_become_block_literals(void **state) {
     (void)state;
-    expect_yaml("{\"command\": [\"bash\", \"-c\", \"set -e\\n\\nif true; then\\n\\techo \\\"$X\\\"\\nfi\\n\"], \"z\": 1}",
-                "command:\n- bash\n- -c\n- |\n  set -e\n\n  if true; then\n  \techo \"$X\"\n  fi\nz: 1\n");
+    expect_yaml(
+        "{\"command\": [\"bash\", \"-c\", \"set -e\\n\\nif true; then\\n\\techo "
+        "\\\"$X\\\"\\nfi\\n\"], \"z\": 1}",
+        "command:\n- bash\n- -c\n- |\n  set -e\n\n  if true; then\n  \techo \"$X\"\n  fi\nz: 1\n");
     expect_yaml("{\"a\": {\"b\": \"x\\ny\"}}", "a:\n  b: |-\n    x\n    y\n");
     expect_yaml("{\"a\": \"x\\n\\n\\n\", \"b\": 1}", "a: |+\n  x\n\n\nb: 1\n");
     expect_yaml("[\"x\\n\\n\", \"w\"]", "- |+\n  x\n\n- w\n");
@@ -99,8 +170,8 @@ static void long_keys_survive(void **state) {
     cleanup_buffer struct buffer key = BUFFER_INIT(10000);
     for (int i = 0; i < 500; i++)
         buffer_append_text(&key, "long key ");
-    assert_int_equal(json_object_set_new(value, buffer_text(&key), parse("{\"a\": [1, \"x\\ny\"]}")),
-                     0);
+    assert_int_equal(
+        json_object_set_new(value, buffer_text(&key), parse("{\"a\": [1, \"x\\ny\"]}")), 0);
     cleanup_json json_t *list = json_array();
     assert_int_equal(json_array_append(list, value), 0);
     expect_round_trip(list);

@@ -80,7 +80,8 @@ static void other_keys_are_skipped_whatever_they_hold(void **state) {
 
 static void plain_scalars_are_text_as_written(void **state) {
     (void)state;
-    expect("pipeline_tag: no\nlibrary_name: 1.0\n", YAML_SCALAR_TEXT, "no", YAML_SCALAR_TEXT, "1.0");
+    expect("pipeline_tag: no\nlibrary_name: 1.0\n", YAML_SCALAR_TEXT, "no", YAML_SCALAR_TEXT,
+           "1.0");
     expect("pipeline_tag: true\nlibrary_name: 'null'\n", YAML_SCALAR_TEXT, "true", YAML_SCALAR_TEXT,
            "null");
 }

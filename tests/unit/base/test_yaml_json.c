@@ -43,9 +43,10 @@ static void plain_scalars_follow_the_core_schema(void **state) {
 
 static void what_only_yaml_1_1_takes_for_a_value_stays_text(void **state) {
     (void)state;
-    expect_json("[yes, No, on, y, 012, 1_000, 1:30, 0b1, .inf, 1e999, 2001-12-14]",
-                "[\"yes\",\"No\",\"on\",\"y\",\"012\",\"1_000\",\"1:30\",\"0b1\",\".inf\",\"1e999\","
-                "\"2001-12-14\"]");
+    expect_json(
+        "[yes, No, on, y, 012, 1_000, 1:30, 0b1, .inf, 1e999, 2001-12-14]",
+        "[\"yes\",\"No\",\"on\",\"y\",\"012\",\"1_000\",\"1:30\",\"0b1\",\".inf\",\"1e999\","
+        "\"2001-12-14\"]");
 }
 
 static void quoted_and_block_scalars_are_text(void **state) {
@@ -78,16 +79,18 @@ static void documents(void **state) {
     expect_json("", "null");
     expect_json("# only a comment\n", "null");
     expect_json("---\na: 1\n---\nb: 2\n", "{\"a\":1}");
-    expect_json("\xef\xbb\xbf" "a: 1\r\nb: 2\r\n", "{\"a\":1,\"b\":2}");
-    expect_json("{\"a\": [1, {\"b\": \"\\/\"}], \"c\": null}", "{\"a\":[1,{\"b\":\"/\"}],\"c\":null}");
+    expect_json("\xef\xbb\xbf"
+                "a: 1\r\nb: 2\r\n",
+                "{\"a\":1,\"b\":2}");
+    expect_json("{\"a\": [1, {\"b\": \"\\/\"}], \"c\": null}",
+                "{\"a\":[1,{\"b\":\"/\"}],\"c\":null}");
 }
 
 static void malformed_text_names_the_line(void **state) {
     (void)state;
     expect_error("a: 1\na: 2\n", "the text, line 2: the key \"a\" is there twice");
     expect_error("a: 1\n? [b]\n: 2\n", "the text, line 2: a key must be text");
-    expect_error("a: 1\nb: [1\n",
-                 "the text, line 3: did not find expected ',' or ']'");
+    expect_error("a: 1\nb: [1\n", "the text, line 3: did not find expected ',' or ']'");
     expect_error("a: 1\nb: \xff\n", "the text, line 2: invalid leading UTF-8 octet");
     expect_error("a: 1\nb: \"x\\0y\"\n", "the text, line 2: text with a NUL character");
     expect_error_bytes("a: 1\nb: \0\n", 10, "the text, line 2: control characters are not allowed");

@@ -77,11 +77,13 @@ static void all_problems_come_in_one_run(void **state) {
     expect(&check,
            "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME is not set\n"
            "error NAMESPACE: NAMESPACE is not set\n"
-           "error RUNTIME_CLASS: neither RUNTIME_NAME nor RUNTIME_CLASS is set: one of them is needed\n"
+           "error RUNTIME_CLASS: neither RUNTIME_NAME nor RUNTIME_CLASS is set: one of them is "
+           "needed\n"
            "error MIN_REPLICAS: MIN_REPLICAS is 3 but MAX_REPLICAS is 1: it must not be larger\n"
            "error MODEL_REPO: MODEL_REPO is not set\n"
            "error MEMORY_LIMIT: MEMORY_LIMIT is \"16GB\": that is no Kubernetes quantity\n"
-           "error NVIDIA_GPUCORES: NVIDIA_GPUCORES is \"101\": it must be a whole number from 1 to 100, "
+           "error NVIDIA_GPUCORES: NVIDIA_GPUCORES is \"101\": it must be a whole number from 1 to "
+           "100, "
            "the percent of each card's cores");
     finish(&check);
 }
@@ -89,25 +91,31 @@ static void all_problems_come_in_one_run(void **state) {
 static void names(void **state) {
     (void)state;
     EXPECT(name, "Qwen",
-           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"Qwen\" must consist of a-z, 0-9 and "
+           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"Qwen\" must consist of a-z, 0-9 "
+           "and "
            "'-', begin with a letter and not end with '-'");
     EXPECT(name, "1qwen",
-           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"1qwen\" must consist of a-z, 0-9 and "
+           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"1qwen\" must consist of a-z, "
+           "0-9 and "
            "'-', begin with a letter and not end with '-'");
     EXPECT(name, "a23456789012345678901234567890123456789012345678", "");
-    EXPECT(name, "a234567890123456789012345678901234567890123456789",
-           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME "
-           "\"a234567890123456789012345678901234567890123456789\" has 49 characters: KServe's label "
-           "isvc.<name>-predictor leaves room for 48");
-    EXPECT(namespace_, "Demo",
-           "error NAMESPACE: NAMESPACE \"Demo\" must have at most 63 characters of a-z, 0-9 and '-', "
-           "with a letter or digit at both ends");
-    EXPECT(pvc_name, "model_store",
-           "error PVC_NAME: PVC_NAME \"model_store\" is no Kubernetes name: at most 253 characters of "
-           "a-z, 0-9, '-' and '.', with a letter or digit at both ends");
+    EXPECT(
+        name, "a234567890123456789012345678901234567890123456789",
+        "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME "
+        "\"a234567890123456789012345678901234567890123456789\" has 49 characters: KServe's label "
+        "isvc.<name>-predictor leaves room for 48");
+    EXPECT(
+        namespace_, "Demo",
+        "error NAMESPACE: NAMESPACE \"Demo\" must have at most 63 characters of a-z, 0-9 and '-', "
+        "with a letter or digit at both ends");
+    EXPECT(
+        pvc_name, "model_store",
+        "error PVC_NAME: PVC_NAME \"model_store\" is no Kubernetes name: at most 253 characters of "
+        "a-z, 0-9, '-' and '.', with a letter or digit at both ends");
     EXPECT(runtime_name, "aml-vllm-0.9.2-cuda-12.6", "");
     EXPECT(runtime_class, "v/llm",
-           "error RUNTIME_CLASS: RUNTIME_CLASS \"v/llm\" is no label value: at most 63 characters of A-Z, "
+           "error RUNTIME_CLASS: RUNTIME_CLASS \"v/llm\" is no label value: at most 63 characters "
+           "of A-Z, "
            "a-z, 0-9, '-', '_' and '.', with a letter or digit at both ends");
 }
 
@@ -118,9 +126,10 @@ static void name_and_namespace_share_52_characters(void **state) {
     fixture_set(&check.inputs.namespace_, "b2345678901234567890123456");
     expect(&check, "");
     fixture_set(&check.inputs.namespace_, "b23456789012345678901234567");
-    expect(&check, "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"a2345678901234567890123456\" "
-                   "and NAMESPACE \"b23456789012345678901234567\" have 53 characters together, more "
-                   "than 52");
+    expect(&check,
+           "error INFERENCE_SERVICE_NAME: INFERENCE_SERVICE_NAME \"a2345678901234567890123456\" "
+           "and NAMESPACE \"b23456789012345678901234567\" have 53 characters together, more "
+           "than 52");
     finish(&check);
 }
 
@@ -130,8 +139,9 @@ static void replicas(void **state) {
     check.inputs.min_replicas = -1;
     expect(&check, "error MIN_REPLICAS: MIN_REPLICAS is -1: it must be between 0 and 2147483647");
     check.inputs.min_replicas = 0;
-    expect(&check, "notice MIN_REPLICAS: MIN_REPLICAS is 0 without ENABLE_SERVERLESS: KServe keeps one "
-                   "replica");
+    expect(&check,
+           "notice MIN_REPLICAS: MIN_REPLICAS is 0 without ENABLE_SERVERLESS: KServe keeps one "
+           "replica");
     check.inputs.serverless = true;
     expect(&check, "");
     check.inputs.min_replicas = 2;
@@ -149,8 +159,9 @@ static void strategies(void **state) {
     struct check check = start();
     fixture_set(&check.inputs.deployment_strategy, "Recreate");
     check.inputs.serverless = true;
-    expect(&check, "error DEPLOYMENT_STRATEGY: DEPLOYMENT_STRATEGY is Recreate but ENABLE_SERVERLESS is "
-                   "true: Knative has no deployment strategy and KServe refuses it");
+    expect(&check,
+           "error DEPLOYMENT_STRATEGY: DEPLOYMENT_STRATEGY is Recreate but ENABLE_SERVERLESS is "
+           "true: Knative has no deployment strategy and KServe refuses it");
     finish(&check);
 }
 
@@ -166,7 +177,8 @@ static void repositories(void **state) {
     fixture_set(&check.inputs.model_git_url, "https://git.example.com/a/b.git");
     expect(&check, "");
     fixture_set(&check.inputs.model_dir, "/tmp/clone");
-    expect(&check, "error MODEL_DIR: MODEL_GIT_URL is set, and MODEL_DIR too: they exclude each other");
+    expect(&check,
+           "error MODEL_DIR: MODEL_GIT_URL is set, and MODEL_DIR too: they exclude each other");
     finish(&check);
 }
 
@@ -180,25 +192,30 @@ static void refs(void **state) {
     expect(&check, "error MODEL_REPO_TAG: MODEL_REPO_BRANCH is \"feature/x\" and MODEL_REPO_TAG is "
                    "\"v1\": they cannot be set at the same time");
     finish(&check);
-    static const char *const bad[] = {"a b", "a..b", "-a", "a~1", "a.lock", "a/", "/a", "a:b", ".a", "a\x01"};
+    static const char *const bad[] = {"a b", "a..b", "-a",  "a~1", "a.lock",
+                                      "a/",  "/a",   "a:b", ".a",  "a\x01"};
     for (size_t i = 0; i < array_length(bad); i++) {
         struct check each = start();
         fixture_set(&each.inputs.branch, bad[i]);
         run(&each);
-        if (!text_has_prefix(buffer_text(&each.text), "error MODEL_REPO_BRANCH: MODEL_REPO_BRANCH \""))
+        if (!text_has_prefix(buffer_text(&each.text),
+                             "error MODEL_REPO_BRANCH: MODEL_REPO_BRANCH \""))
             fail_msg("\"%s\": %s", bad[i], buffer_text(&each.text));
         finish(&each);
     }
     EXPECT(tag, "v1.0+zh_\xe4\xb8\xad", "");
-    EXPECT(tag, "refs/tags/", "error MODEL_REPO_TAG: MODEL_REPO_TAG is \"refs/tags/\" without a name "
-                              "behind it");
+    EXPECT(tag, "refs/tags/",
+           "error MODEL_REPO_TAG: MODEL_REPO_TAG is \"refs/tags/\" without a name "
+           "behind it");
     EXPECT(commit, "0123abc", "");
     EXPECT(commit, "0123456789abcdef0123456789abcdef01234567", "");
-    EXPECT(commit, "main", "error MODEL_REPO_COMMIT: MODEL_REPO_COMMIT \"main\" must have 40 (or 64) "
-                           "hexadecimal digits, or at least the first 7");
-    EXPECT(commit, "0123456789abcdef0123456789abcdef012345678",
-           "error MODEL_REPO_COMMIT: MODEL_REPO_COMMIT \"0123456789abcdef0123456789abcdef012345678\" "
-           "must have 40 (or 64) hexadecimal digits, or at least the first 7");
+    EXPECT(commit, "main",
+           "error MODEL_REPO_COMMIT: MODEL_REPO_COMMIT \"main\" must have 40 (or 64) "
+           "hexadecimal digits, or at least the first 7");
+    EXPECT(
+        commit, "0123456789abcdef0123456789abcdef012345678",
+        "error MODEL_REPO_COMMIT: MODEL_REPO_COMMIT \"0123456789abcdef0123456789abcdef012345678\" "
+        "must have 40 (or 64) hexadecimal digits, or at least the first 7");
 }
 
 static void storage_uris(void **state) {
@@ -206,20 +223,23 @@ static void storage_uris(void **state) {
     struct check check = start();
     fixture_set(&check.inputs.model_repo, "");
     fixture_set(&check.inputs.storage_uri, "s3://bucket/model");
-    expect(&check, "error PIPELINE_TAG: PIPELINE_TAG is not set: with STORAGE_URI no README is read that "
-                   "could tell it\n"
-                   "error LIBRARY_NAME: LIBRARY_NAME is not set: with STORAGE_URI no README is read that "
-                   "could tell it");
+    expect(&check,
+           "error PIPELINE_TAG: PIPELINE_TAG is not set: with STORAGE_URI no README is read that "
+           "could tell it\n"
+           "error LIBRARY_NAME: LIBRARY_NAME is not set: with STORAGE_URI no README is read that "
+           "could tell it");
     fixture_set(&check.inputs.pipeline_tag, "text-generation");
     fixture_set(&check.inputs.library_name, "transformers");
     expect(&check, "");
     fixture_set(&check.inputs.tag, "v1");
-    expect(&check, "notice STORAGE_URI: STORAGE_URI says what is deployed: branch, tag and commit are not "
-                   "used");
+    expect(&check,
+           "notice STORAGE_URI: STORAGE_URI says what is deployed: branch, tag and commit are not "
+           "used");
     fixture_set(&check.inputs.tag, "");
     fixture_set(&check.inputs.storage_uri, "bucket/model");
-    expect(&check, "error STORAGE_URI: STORAGE_URI \"bucket/model\" is no URI with a scheme and without "
-                   "blanks");
+    expect(&check,
+           "error STORAGE_URI: STORAGE_URI \"bucket/model\" is no URI with a scheme and without "
+           "blanks");
     finish(&check);
 }
 
@@ -228,12 +248,14 @@ static void addresses(void **state) {
     EXPECT(gitlab_base_url, "https://gitlab.example.com/gitlab", "");
     EXPECT(gitlab_base_url, "gitlab.example.com:8443", "");
     EXPECT(gitlab_base_url, "http://gitlab.example.com",
-           "notice GITLAB_BASE_URL: GITLAB_BASE_URL is an http address: an access token would cross the "
+           "notice GITLAB_BASE_URL: GITLAB_BASE_URL is an http address: an access token would "
+           "cross the "
            "network in clear");
     struct check check = start();
     fixture_set(&check.inputs.gitlab_base_url, "https://oauth2:glpat-secret@gitlab.example.com");
     run(&check);
-    assert_true(text_has_prefix(buffer_text(&check.text), "error GITLAB_BASE_URL: GITLAB_BASE_URL carries"));
+    assert_true(text_has_prefix(buffer_text(&check.text),
+                                "error GITLAB_BASE_URL: GITLAB_BASE_URL carries"));
     assert_null(strstr(buffer_text(&check.text), "glpat-secret"));
     fixture_set(&check.inputs.gitlab_base_url, "ftp://gitlab.example.com");
     run(&check);
@@ -244,20 +266,24 @@ static void addresses(void **state) {
 static void quantities(void **state) {
     (void)state;
     EXPECT(cpu_request, "4001m",
-           "error CPU_REQUEST: CPU_REQUEST is 4001m but CPU_LIMIT is 4: a request must not be larger than "
+           "error CPU_REQUEST: CPU_REQUEST is 4001m but CPU_LIMIT is 4: a request must not be "
+           "larger than "
            "its limit");
     EXPECT(cpu_request, "4000m", "");
     EXPECT(cpu_limit, "", "");
     EXPECT(cpu_limit, "-1", "error CPU_LIMIT: CPU_LIMIT is \"-1\": it must not be negative");
     EXPECT(memory_request, "17179869185",
-           "error MEMORY_REQUEST: MEMORY_REQUEST is 17179869185 but MEMORY_LIMIT is 16Gi: a request must "
+           "error MEMORY_REQUEST: MEMORY_REQUEST is 17179869185 but MEMORY_LIMIT is 16Gi: a "
+           "request must "
            "not be larger than its limit");
     EXPECT(memory_request, "512m",
            "error MEMORY_REQUEST: MEMORY_REQUEST is \"512m\": that is no whole number of bytes");
     struct check check = start();
     fixture_set(&check.inputs.memory_request, "");
     fixture_set(&check.inputs.memory_limit, "16");
-    expect(&check, "notice MEMORY_LIMIT: MEMORY_LIMIT is \"16\", which is 16 B: too little for a container");
+    expect(
+        &check,
+        "notice MEMORY_LIMIT: MEMORY_LIMIT is \"16\", which is 16 B: too little for a container");
     finish(&check);
 }
 
@@ -302,34 +328,42 @@ static void gpu_counts(void **state) {
         fixture_set(&check.inputs.gpu_memory, "");
         fixture_set(&check.inputs.nvidia_gpu, bad[i]);
         run(&check);
-        assert_true(text_has_prefix(buffer_text(&check.text), "error NVIDIA_GPU: NVIDIA_GPU is \""));
+        assert_true(
+            text_has_prefix(buffer_text(&check.text), "error NVIDIA_GPU: NVIDIA_GPU is \""));
         finish(&check);
     }
-    EXPECT(gpu_memory, "16Gi", "error NVIDIA_GPUMEM: NVIDIA_GPUMEM is \"16Gi\": it must be a plain number "
-                               "of MiB for each card, without a unit");
+    EXPECT(gpu_memory, "16Gi",
+           "error NVIDIA_GPUMEM: NVIDIA_GPUMEM is \"16Gi\": it must be a plain number "
+           "of MiB for each card, without a unit");
     EXPECT(gpu_memory, "2147483648",
-           "error NVIDIA_GPUMEM: NVIDIA_GPUMEM is \"2147483648\": it must be a plain number of MiB for "
+           "error NVIDIA_GPUMEM: NVIDIA_GPUMEM is \"2147483648\": it must be a plain number of MiB "
+           "for "
            "each card, without a unit");
     EXPECT(gpu_memory, "2147483647", "");
-    EXPECT(gpu_cores, "0", "error NVIDIA_GPUCORES: NVIDIA_GPUCORES is \"0\": it must be a whole number "
-                           "from 1 to 100, the percent of each card's cores");
+    EXPECT(gpu_cores, "0",
+           "error NVIDIA_GPUCORES: NVIDIA_GPUCORES is \"0\": it must be a whole number "
+           "from 1 to 100, the percent of each card's cores");
     EXPECT(gpu_cores, "100", "");
-    EXPECT(gpu_count, "0.5", "error NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is \"0.5\": it must be a whole number "
-                             "of cards, 1 or more");
-    EXPECT(gpu_count, "-1", "error NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is \"-1\": it must be a whole number "
-                            "of cards, 1 or more");
+    EXPECT(gpu_count, "0.5",
+           "error NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is \"0.5\": it must be a whole number "
+           "of cards, 1 or more");
+    EXPECT(gpu_count, "-1",
+           "error NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is \"-1\": it must be a whole number "
+           "of cards, 1 or more");
 }
 
 static void an_empty_count_means_no_gpu(void **state) {
     (void)state;
     struct check check = start();
     fixture_set(&check.inputs.gpu_count, "");
-    expect(&check, "notice NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is empty, so no GPU is asked for: the defaults "
-                   "NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096 are left out");
+    expect(&check,
+           "notice NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is empty, so no GPU is asked for: the defaults "
+           "NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096 are left out");
     assert_false(check.inputs.hami_given);
     fixture_set(&check.inputs.gpu_memory, "8192");
-    expect(&check, "notice NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is empty but NVIDIA_GPUMEM=8192 is set: HAMi "
-                   "allocates one card");
+    expect(&check,
+           "notice NVIDIA_GPUALLOC: NVIDIA_GPUALLOC is empty but NVIDIA_GPUMEM=8192 is set: HAMi "
+           "allocates one card");
     assert_true(check.inputs.hami_given);
     finish(&check);
 }
@@ -343,30 +377,37 @@ static void resource_limits_are_parsed(void **state) {
     assert_string_equal(check.inputs.limit_names.items[1], "hugepages-2Mi");
     assert_string_equal(check.inputs.limit_values.items[1], "1Gi");
     assert_true(check.inputs.hami_given);
-    fixture_set(&check.inputs.resource_limits, "cpu=1,gpu=1,a/b,rdma/hca=0.5,rdma/x=1,rdma/x=2,rdma/y=-1");
+    fixture_set(&check.inputs.resource_limits,
+                "cpu=1,gpu=1,a/b,rdma/hca=0.5,rdma/x=1,rdma/x=2,rdma/y=-1");
     expect(&check,
            "error RESOURCE_LIMITS: RESOURCE_LIMITS has cpu: use CPU_LIMIT for it\n"
            "error RESOURCE_LIMITS: RESOURCE_LIMITS has \"gpu\": a resource is named domain/name\n"
            "error RESOURCE_LIMITS: RESOURCE_LIMITS has \"a/b\": name=quantity is expected\n"
-           "error RESOURCE_LIMITS: RESOURCE_LIMITS has rdma/hca=0.5: it must be a whole number, devices "
+           "error RESOURCE_LIMITS: RESOURCE_LIMITS has rdma/hca=0.5: it must be a whole number, "
+           "devices "
            "cannot be split\n"
            "error RESOURCE_LIMITS: RESOURCE_LIMITS has rdma/x twice\n"
-           "error RESOURCE_LIMITS: RESOURCE_LIMITS has rdma/y=-1: that is no Kubernetes quantity of 0 or "
+           "error RESOURCE_LIMITS: RESOURCE_LIMITS has rdma/y=-1: that is no Kubernetes quantity "
+           "of 0 or "
            "more");
     finish(&check);
 }
 
 static void hami_defaults_yield_to_other_accelerators(void **state) {
     (void)state;
-    EXPECT(resource_limits, "huawei.com/Ascend910B3=1",
-           "notice RESOURCE_LIMITS: RESOURCE_LIMITS with huawei.com/Ascend910B3=1 is used; HAMi's defaults "
-           "(NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are left out");
+    EXPECT(
+        resource_limits, "huawei.com/Ascend910B3=1",
+        "notice RESOURCE_LIMITS: RESOURCE_LIMITS with huawei.com/Ascend910B3=1 is used; HAMi's "
+        "defaults "
+        "(NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are left out");
     EXPECT(resource_limits, "nvidia.com/gpumem-percentage=50",
-           "notice RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/gpumem-percentage=50; the default of "
+           "notice RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/gpumem-percentage=50; the "
+           "default of "
            "NVIDIA_GPUMEM yields to it");
-    EXPECT(resource_limits, "nvidia.com/gpu=1",
-           "notice RESOURCE_LIMITS: RESOURCE_LIMITS with nvidia.com/gpu=1 is used; HAMi's defaults "
-           "(NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are left out");
+    EXPECT(
+        resource_limits, "nvidia.com/gpu=1",
+        "notice RESOURCE_LIMITS: RESOURCE_LIMITS with nvidia.com/gpu=1 is used; HAMi's defaults "
+        "(NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are left out");
     struct check check = start();
     fixture_set(&check.inputs.resource_limits, "nvidia.com/gpu=1");
     fixture_set(&check.inputs.gpu_memory, "8192");
@@ -375,15 +416,18 @@ static void hami_defaults_yield_to_other_accelerators(void **state) {
     assert_string_equal(check.inputs.gpu_memory, "8192");
     fixture_set(&check.inputs.resource_limits, "nvidia.com/gpumem=1");
     fixture_set(&check.inputs.gpu_count, "1");
-    expect(&check, "error RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/gpumem and NVIDIA_GPUMEM is "
-                   "8192: both say the same resource");
+    expect(&check,
+           "error RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/gpumem and NVIDIA_GPUMEM is "
+           "8192: both say the same resource");
     finish(&check);
-    EXPECT(resource_limits, "nvidia.com/mig-1g.5gb=0.1",
-           "error RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/mig-1g.5gb=0.1: it must be a whole "
-           "number, devices cannot be split\n"
-           "notice RESOURCE_LIMITS: RESOURCE_LIMITS with nvidia.com/mig-1g.5gb=0.1 is used; HAMi's "
-           "defaults (NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are left "
-           "out");
+    EXPECT(
+        resource_limits, "nvidia.com/mig-1g.5gb=0.1",
+        "error RESOURCE_LIMITS: RESOURCE_LIMITS has nvidia.com/mig-1g.5gb=0.1: it must be a whole "
+        "number, devices cannot be split\n"
+        "notice RESOURCE_LIMITS: RESOURCE_LIMITS with nvidia.com/mig-1g.5gb=0.1 is used; HAMi's "
+        "defaults (NVIDIA_GPUALLOC=1, NVIDIA_GPUCORES=50, NVIDIA_GPUMEM=4096) yield to it and are "
+        "left "
+        "out");
 }
 
 static void environment(void **state) {
@@ -406,8 +450,9 @@ static void environment(void **state) {
 
 static void text_must_be_utf8(void **state) {
     (void)state;
-    EXPECT(description, "caf\xe9", "error INFERENCE_SERVICE_DESCRIPTION: INFERENCE_SERVICE_DESCRIPTION is "
-                                   "not UTF-8 text");
+    EXPECT(description, "caf\xe9",
+           "error INFERENCE_SERVICE_DESCRIPTION: INFERENCE_SERVICE_DESCRIPTION is "
+           "not UTF-8 text");
     EXPECT(description, "\xe6\xa8\xa1\xe5\x9e\x8b \xf0\x9f\x98\x80\nline", "");
 }
 

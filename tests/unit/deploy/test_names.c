@@ -17,7 +17,8 @@ static void dns_labels(void **state) {
     assert_true(name_is_dns_1035_label("a"));
     assert_true(name_is_dns_1035_label("qwen-2-5"));
     assert_true(name_is_dns_1035_label(LETTERS63));
-    static const char *const bad[] = {"", "1a", "-a", "a-", "A", "a.b", "a_b", "a b", "\xc3\xa9", LETTERS63 "4"};
+    static const char *const bad[] = {"",    "1a",  "-a",  "a-",       "A",
+                                      "a.b", "a_b", "a b", "\xc3\xa9", LETTERS63 "4"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_false(name_is_dns_1035_label(bad[i]));
     assert_true(name_is_dns_label("1a"));
@@ -29,7 +30,16 @@ static void dns_subdomains(void **state) {
     assert_true(name_is_dns_subdomain("aml-vllm-0.9.2-cuda-12.6"));
     assert_true(name_is_dns_subdomain("1"));
     assert_true(name_is_dns_subdomain(LETTERS63 "." LETTERS63 "." LETTERS63 ".a" SIXTY));
-    static const char *const bad[] = {"", ".", "a..b", ".a", "a.", "a.-b", "a-.b", "A", "a/b", "a_b",
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "a..b",
+                                      ".a",
+                                      "a.",
+                                      "a.-b",
+                                      "a-.b",
+                                      "A",
+                                      "a/b",
+                                      "a_b",
                                       LETTERS63 "." LETTERS63 "." LETTERS63 "." LETTERS63};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_false(name_is_dns_subdomain(bad[i]));
@@ -40,7 +50,8 @@ static void qualified_names(void **state) {
     assert_true(name_is_qualified("cpu"));
     assert_true(name_is_qualified("nvidia.com/mig-1g.5gb"));
     assert_true(name_is_qualified("huawei.com/Ascend910B3"));
-    static const char *const bad[] = {"", "/", "a/", "/a", "a/b/c", "Nvidia.com/gpu", "nvidia.com/-gpu", "a b"};
+    static const char *const bad[] = {
+        "", "/", "a/", "/a", "a/b/c", "Nvidia.com/gpu", "nvidia.com/-gpu", "a b"};
     for (size_t i = 0; i < array_length(bad); i++)
         assert_false(name_is_qualified(bad[i]));
 }

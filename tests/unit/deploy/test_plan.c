@@ -99,9 +99,11 @@ static void an_existing_object_keeps_its_word(void **state) {
         {"{" MODEL ", 'status': {'deploymentMode': 'RawDeployment'}}", "RawDeployment", false},
         {"{" MODEL ", 'status': {'deploymentMode': 'Serverless'}}", "Serverless", true},
         {"{" MODEL ", 'status': {'deploymentMode': 'Knative'}}", "Knative", true},
-        {"{" MODEL ", 'metadata': {'annotations': {'serving.kserve.io/deploymentMode': 'RawDeployment'}}}",
+        {"{" MODEL
+         ", 'metadata': {'annotations': {'serving.kserve.io/deploymentMode': 'RawDeployment'}}}",
          "RawDeployment", false},
-        {"{" MODEL ", 'metadata': {'annotations': {'serving.kserve.io/deploymentMode': 'RawDeployment'}},"
+        {"{" MODEL
+         ", 'metadata': {'annotations': {'serving.kserve.io/deploymentMode': 'RawDeployment'}},"
          " 'status': {'deploymentMode': 'Standard'}}",
          "Standard", false},
         {"{" MODEL "}", "Standard", false},
@@ -116,14 +118,16 @@ static void an_existing_object_keeps_its_word(void **state) {
 
 static void the_mode_cannot_change(void **state) {
     (void)state;
-    expect_conflict("{" MODEL ", 'status': {'deploymentMode': 'Serverless'}}",
-                    "InferenceService demo/qwen is deployed in mode Serverless, but ENABLE_SERVERLESS is "
-                    "false: KServe cannot change the mode of an object",
-                    "set ENABLE_SERVERLESS to true, or delete the InferenceService first");
-    expect_conflict("{" MODEL ", 'status': {'deploymentMode': 'ModelMesh'}}",
-                    "InferenceService demo/qwen is deployed in mode ModelMesh, but ENABLE_SERVERLESS is "
-                    "false: KServe cannot change the mode of an object",
-                    "delete it first, or choose another INFERENCE_SERVICE_NAME");
+    expect_conflict(
+        "{" MODEL ", 'status': {'deploymentMode': 'Serverless'}}",
+        "InferenceService demo/qwen is deployed in mode Serverless, but ENABLE_SERVERLESS is "
+        "false: KServe cannot change the mode of an object",
+        "set ENABLE_SERVERLESS to true, or delete the InferenceService first");
+    expect_conflict(
+        "{" MODEL ", 'status': {'deploymentMode': 'ModelMesh'}}",
+        "InferenceService demo/qwen is deployed in mode ModelMesh, but ENABLE_SERVERLESS is "
+        "false: KServe cannot change the mode of an object",
+        "delete it first, or choose another INFERENCE_SERVICE_NAME");
 }
 
 static void objects_that_must_not_be_touched(void **state) {
@@ -137,24 +141,28 @@ static void objects_that_must_not_be_touched(void **state) {
     expect_conflict("{" MODEL ", 'metadata': {'deletionTimestamp': '2026-01-02T03:04:05Z'}}",
                     "InferenceService demo/qwen is being deleted",
                     "wait until it is gone, then run again");
-    expect_conflict("{" MODEL ", 'metadata': {'annotations': {'serving.kserve.io/stop': 'true'}}}",
-                    "InferenceService demo/qwen is stopped (annotation serving.kserve.io/stop): KServe "
-                    "keeps no pods of it",
-                    "kubectl annotate inferenceservice -n demo qwen serving.kserve.io/stop-");
-    expect_conflict("{" MODEL ", 'metadata': {'annotations': "
-                    "{'serving.kserve.io/disable-auto-update': 'true'}}}",
-                    "InferenceService demo/qwen is paused (annotation "
-                    "serving.kserve.io/disable-auto-update): KServe would never roll the change out",
-                    "kubectl annotate inferenceservice -n demo qwen serving.kserve.io/disable-auto-update-");
-    expect_conflict("{" MODEL ", 'metadata': {'ownerReferences': [{'kind': 'X', 'name': 'a'}, "
-                    "{'kind': 'NIMService', 'name': 'llama', 'controller': true}]}}",
-                    "InferenceService demo/qwen belongs to the controller NIMService llama, which would "
-                    "undo a change",
-                    "change its owner, or choose another INFERENCE_SERVICE_NAME");
-    expect_conflict("{'spec': {'predictor': {'containers': []}}}",
-                    "InferenceService demo/qwen has another kind of predictor than a model with a serving "
-                    "runtime",
-                    "delete it, or choose another INFERENCE_SERVICE_NAME");
+    expect_conflict(
+        "{" MODEL ", 'metadata': {'annotations': {'serving.kserve.io/stop': 'true'}}}",
+        "InferenceService demo/qwen is stopped (annotation serving.kserve.io/stop): KServe "
+        "keeps no pods of it",
+        "kubectl annotate inferenceservice -n demo qwen serving.kserve.io/stop-");
+    expect_conflict(
+        "{" MODEL ", 'metadata': {'annotations': "
+        "{'serving.kserve.io/disable-auto-update': 'true'}}}",
+        "InferenceService demo/qwen is paused (annotation "
+        "serving.kserve.io/disable-auto-update): KServe would never roll the change out",
+        "kubectl annotate inferenceservice -n demo qwen serving.kserve.io/disable-auto-update-");
+    expect_conflict(
+        "{" MODEL ", 'metadata': {'ownerReferences': [{'kind': 'X', 'name': 'a'}, "
+        "{'kind': 'NIMService', 'name': 'llama', 'controller': true}]}}",
+        "InferenceService demo/qwen belongs to the controller NIMService llama, which would "
+        "undo a change",
+        "change its owner, or choose another INFERENCE_SERVICE_NAME");
+    expect_conflict(
+        "{'spec': {'predictor': {'containers': []}}}",
+        "InferenceService demo/qwen has another kind of predictor than a model with a serving "
+        "runtime",
+        "delete it, or choose another INFERENCE_SERVICE_NAME");
 }
 
 static void annotations_that_say_false_do_not_block(void **state) {
@@ -173,8 +181,9 @@ static void the_model_decides_which_runtime_fits(void **state) {
     struct plan plan = {0};
     assert_int_equal(make(&plan, &fixture, &error), -1);
     assert_int_equal(error->kind, ERROR_RUNTIME);
-    assert_string_equal(error->message, "no runtime of class vllm fits: vllm supports transformers, not "
-                                        "\"sklearn\"");
+    assert_string_equal(error->message,
+                        "no runtime of class vllm fits: vllm supports transformers, not "
+                        "\"sklearn\"");
     finish(&fixture);
 }
 

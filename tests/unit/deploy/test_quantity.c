@@ -72,11 +72,42 @@ static void below_a_billionth_is_rounded_up(void **state) {
 
 static void what_is_refused(void **state) {
     (void)state;
-    static const char *const texts[] = {
-        "", " ", "1 ", " 1", ".", "+", "-", "Gi", "1gi", "1K", "1KI", "1Mib", "1GB", "1 Gi", "1e", "1e1.5",
-        "1ee1", "1e1Gi", "--1", "+-1", "1..2", "1.2.3", "1,5", "0x10", "nan", "inf", "1m1", "one",
-        "9223372036854775808", "-9223372036854775808", "8Ei", "9.3E", "1e19", "9223372036854775807.1",
-        "1e99999999999999999999", "99999999999999999999999999999999999999999999"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "1 ",
+                                        " 1",
+                                        ".",
+                                        "+",
+                                        "-",
+                                        "Gi",
+                                        "1gi",
+                                        "1K",
+                                        "1KI",
+                                        "1Mib",
+                                        "1GB",
+                                        "1 Gi",
+                                        "1e",
+                                        "1e1.5",
+                                        "1ee1",
+                                        "1e1Gi",
+                                        "--1",
+                                        "+-1",
+                                        "1..2",
+                                        "1.2.3",
+                                        "1,5",
+                                        "0x10",
+                                        "nan",
+                                        "inf",
+                                        "1m1",
+                                        "one",
+                                        "9223372036854775808",
+                                        "-9223372036854775808",
+                                        "8Ei",
+                                        "9.3E",
+                                        "1e19",
+                                        "9223372036854775807.1",
+                                        "1e99999999999999999999",
+                                        "99999999999999999999999999999999999999999999"};
     for (size_t i = 0; i < array_length(texts); i++) {
         struct quantity quantity = {.billionths = 77};
         if (quantity_parse(&quantity, texts[i]))
@@ -89,7 +120,8 @@ static void what_is_refused(void **state) {
 
 static void the_largest(void **state) {
     (void)state;
-    assert_true(quantity_value(&(struct quantity){parse("9223372036854775807").billionths}) == INT64_MAX);
+    assert_true(quantity_value(&(struct quantity){parse("9223372036854775807").billionths}) ==
+                INT64_MAX);
     assert_true(quantity_value(&(struct quantity){parse("-9223372036854775807").billionths}) ==
                 -INT64_MAX);
     expect("7.9Ei", 9108079886394091110, 400000000);
@@ -101,9 +133,9 @@ static void comparison_is_numeric(void **state) {
         const char *left, *right;
         int order;
     } cases[] = {
-        {"1000m", "1", 0},  {"1Gi", "1024Mi", 0}, {"1G", "1Gi", -1}, {"8k", "8000", 0},
-        {"0.5", "500m", 0}, {"2", "10", -1},      {"1e1", "9", 1},   {"-1", "0", -1},
-        {"1.0000000001", "1", 1},
+        {"1000m", "1", 0}, {"1Gi", "1024Mi", 0}, {"1G", "1Gi", -1},
+        {"8k", "8000", 0}, {"0.5", "500m", 0},   {"2", "10", -1},
+        {"1e1", "9", 1},   {"-1", "0", -1},      {"1.0000000001", "1", 1},
     };
     for (size_t i = 0; i < array_length(cases); i++) {
         struct quantity left = parse(cases[i].left);
@@ -133,9 +165,17 @@ static void bytes_for_people(void **state) {
         int64_t bytes;
         const char *text;
     } cases[] = {
-        {0, "0 B"}, {512, "512 B"}, {1023, "1023 B"}, {1024, "1 KiB"}, {1536, "1.5 KiB"},
-        {(19LL << 30) / 2, "9.5 GiB"}, {16LL << 30, "16 GiB"}, {(1LL << 20) - 1, "1 MiB"},
-        {INT64_MAX, "8 EiB"}, {-2048, "-2 KiB"}, {INT64_MIN, "-8 EiB"},
+        {0, "0 B"},
+        {512, "512 B"},
+        {1023, "1023 B"},
+        {1024, "1 KiB"},
+        {1536, "1.5 KiB"},
+        {(19LL << 30) / 2, "9.5 GiB"},
+        {16LL << 30, "16 GiB"},
+        {(1LL << 20) - 1, "1 MiB"},
+        {INT64_MAX, "8 EiB"},
+        {-2048, "-2 KiB"},
+        {INT64_MIN, "-8 EiB"},
     };
     for (size_t i = 0; i < array_length(cases); i++) {
         char out[QUANTITY_SIZE];

@@ -1,6 +1,6 @@
 /*
- * render: whole documents against golden files (reviewed by hand, compared byte for byte), the content
- * hash, and what is merged with the runtime.
+ * render: whole documents against golden files (reviewed by hand, compared byte for byte), the
+ * content hash, and what is merged with the runtime.
  */
 
 #include "../cmocka_all.h"
@@ -17,16 +17,18 @@
 #include <string.h>
 
 /* As the platform's runtimes are: a script as command, placeholders, valueFrom, quotes, no args. */
-#define PLATFORM_CONTAINER                                                                          \
-    "{'name': 'kserve-container', 'image': 'vllm:0.9.2',"                                           \
-    " 'command': ['bash', '-c', 'set -e\\n\\nMODEL=/mnt/models/${MODEL_NAME}\\n"                    \
-    "if [ ! -d \\\"$MODEL\\\" ]; then\\n  MODEL=/mnt/models\\nfi\\n"                                \
-    "# {{.Name}} $(GPU_COUNT) `id` %{http_code} \\\\d\\n"                                           \
-    "exec python3 -m vllm.entrypoints.openai.api_server --model \\\"$MODEL\\\" \\\"$@\\\"\\n', 'bash']," \
-    " 'args': ['--never-copied'],"                                                                  \
-    " 'env': [{'name': 'MODEL_NAME', 'value': '{{ index .Annotations \\\"aml-model-repo\\\" }}'},"  \
-    " {'name': 'POD_IP', 'valueFrom': {'fieldRef': {'fieldPath': 'status.podIP'}}},"                \
-    " {'name': 'GPU_MEMORY_UTILIZATION', 'value': '0.95'}, {'name': 'MODEL_FAMILY', 'value': ''}]}"
+#define PLATFORM_CONTAINER                                                                         \
+    "{'name': 'kserve-container', 'image': 'vllm:0.9.2',"                                          \
+    " 'command': ['bash', '-c', 'set -e\\n\\nMODEL=/mnt/models/${MODEL_NAME}\\n"                   \
+    "if [ ! -d \\\"$MODEL\\\" ]; then\\n  MODEL=/mnt/models\\nfi\\n"                               \
+    "# {{.Name}} $(GPU_COUNT) `id` %{http_code} \\\\d\\n"                                          \
+    "exec python3 -m vllm.entrypoints.openai.api_server --model \\\"$MODEL\\\" \\\"$@\\\"\\n', "   \
+    "'bash'],"                                                                                     \
+    " 'args': ['--never-copied'],"                                                                 \
+    " 'env': [{'name': 'MODEL_NAME', 'value': '{{ index .Annotations \\\"aml-model-repo\\\" }}'}," \
+    " {'name': 'POD_IP', 'valueFrom': {'fieldRef': {'fieldPath': 'status.podIP'}}},"               \
+    " {'name': 'GPU_MEMORY_UTILIZATION', 'value': '0.95'}, {'name': 'MODEL_FAMILY', 'value': "     \
+    "''}]}"
 
 #define BARE_CONTAINER "{'name': 'kserve-container'}"
 
@@ -54,9 +56,8 @@ static void start(struct fixture *fixture, const char *container) {
     fixture_inputs(&fixture->inputs);
     fixture->inputs.hami_given = true;
     fixture_model(&fixture->model);
-    fixture->plan = (struct plan){.inputs = &fixture->inputs,
-                                  .model = &fixture->model,
-                                  .deployment_mode = "Standard"};
+    fixture->plan = (struct plan){
+        .inputs = &fixture->inputs, .model = &fixture->model, .deployment_mode = "Standard"};
     fixture->plan.runtime.runtime = fixture_runtime("aml-vllm-0.9.2", container);
     fixture_set(&fixture->plan.runtime.name, "aml-vllm-0.9.2");
     fixture_set(&fixture->plan.runtime.class_, "vllm");
@@ -82,7 +83,8 @@ static void make(struct fixture *fixture) {
 static void expect_error(struct fixture *fixture, const char *message, const char *hint) {
     cleanup_error struct error *error = NULL;
     document_free(&fixture->document);
-    assert_int_equal(render(&fixture->document, &fixture->plan, &fixture->facts, &hasher, &error), -1);
+    assert_int_equal(render(&fixture->document, &fixture->plan, &fixture->facts, &hasher, &error),
+                     -1);
     assert_int_equal(error->kind, ERROR_PARAMETER);
     assert_string_equal(error->message, message);
     if (hint != NULL)
@@ -161,9 +163,10 @@ static void a_storage_uri_without_a_repository(void **state) {
     (void)state;
     struct fixture fixture;
     start(&fixture, BARE_CONTAINER);
-    static const size_t unset[] = {offsetof(struct model, path), offsetof(struct model, group),
-                                   offsetof(struct model, subgroup), offsetof(struct model, id),
-                                   offsetof(struct model, branch), offsetof(struct model, commit)};
+    static const size_t unset[] = {
+        offsetof(struct model, path),     offsetof(struct model, group),
+        offsetof(struct model, subgroup), offsetof(struct model, id),
+        offsetof(struct model, branch),   offsetof(struct model, commit)};
     for (size_t i = 0; i < array_length(unset); i++)
         fixture_set((char **)(void *)((char *)&fixture.model + unset[i]), "");
     fixture_set(&fixture.model.name, "llama");
@@ -201,7 +204,8 @@ static void the_hash_is_of_everything_but_provenance(void **state) {
     make(&fixture);
     assert_string_not_equal(fixture.document.content_hash, first);
     fixture_set(&fixture.inputs.description, "");
-    fixture_set(&fixture.model.storage_uri, "hf://demo/Qwen2.5-0.5B:1123456789abcdef0123456789abcdef01234567");
+    fixture_set(&fixture.model.storage_uri,
+                "hf://demo/Qwen2.5-0.5B:1123456789abcdef0123456789abcdef01234567");
     make(&fixture);
     assert_string_not_equal(fixture.document.content_hash, first);
     finish(&fixture);
@@ -240,10 +244,10 @@ static void a_mode_annotation_that_kserve_renamed_is_migrated(void **state) {
     fixture.live = fixture_json("{'metadata': {'annotations': "
                                 "{'serving.kserve.io/deploymentMode': 'RawDeployment'}}}");
     make(&fixture);
-    cleanup_free char *operations = json_canonical_text(fixture.document.migration_operations, NULL);
-    assert_string_equal(operations,
-                        "[{\"op\":\"replace\",\"path\":\"/metadata/annotations/"
-                        "serving.kserve.io~1deploymentMode\",\"value\":\"Standard\"}]");
+    cleanup_free char *operations =
+        json_canonical_text(fixture.document.migration_operations, NULL);
+    assert_string_equal(operations, "[{\"op\":\"replace\",\"path\":\"/metadata/annotations/"
+                                    "serving.kserve.io~1deploymentMode\",\"value\":\"Standard\"}]");
     json_decref(fixture.live);
     fixture.live = fixture_json("{'metadata': {'annotations': "
                                 "{'serving.kserve.io/deploymentMode': 'Standard'}}}");
@@ -262,15 +266,18 @@ static void label_text_that_is_illegal_is_mapped_with_a_warning(void **state) {
     fixture_set(&fixture.model.pipeline_tag, "Text Generation");
     make(&fixture);
     const json_t *metadata = json_object_get(fixture.document.object, "metadata");
-    assert_string_equal(json_text_at(metadata, "labels", "aml-model-subgroup", NULL), "amlmodels.nlp");
-    assert_string_equal(json_text_at(metadata, "labels", "aml-pipeline-tag", NULL), "Text-Generation");
+    assert_string_equal(json_text_at(metadata, "labels", "aml-model-subgroup", NULL),
+                        "amlmodels.nlp");
+    assert_string_equal(json_text_at(metadata, "labels", "aml-pipeline-tag", NULL),
+                        "Text-Generation");
     assert_string_equal(json_text_at(metadata, "annotations", "aml-pipeline-tag", NULL),
                         "Text Generation");
-    expect_warnings(&fixture,
-                    "label aml-model-subgroup: \"amlmodels/nlp\" is no label value, \"amlmodels.nlp\" "
-                    "stands for it\n"
-                    "label aml-pipeline-tag: \"Text Generation\" is no label value, \"Text-Generation\" "
-                    "stands for it");
+    expect_warnings(
+        &fixture,
+        "label aml-model-subgroup: \"amlmodels/nlp\" is no label value, \"amlmodels.nlp\" "
+        "stands for it\n"
+        "label aml-pipeline-tag: \"Text Generation\" is no label value, \"Text-Generation\" "
+        "stands for it");
     finish(&fixture);
 }
 
@@ -287,8 +294,9 @@ static void annotations_are_bounded(void **state) {
     cleanup_error struct error *error = NULL;
     assert_int_equal(render(&fixture.document, &fixture.plan, &fixture.facts, &hasher, &error), -1);
     assert_int_equal(error->kind, ERROR_PARAMETER);
-    assert_non_null(strstr(error->message, "more than the 262144 that Kubernetes takes; the largest is "
-                                           "cpaas.io/description with 300000"));
+    assert_non_null(strstr(error->message,
+                           "more than the 262144 that Kubernetes takes; the largest is "
+                           "cpaas.io/description with 300000"));
     finish(&fixture);
 }
 
@@ -307,8 +315,9 @@ static void env_replaces_the_runtimes_of_the_same_name(void **state) {
     add_env(&fixture, "A", "2");
     add_env(&fixture, "C", "3 \"q\" $(B)");
     make(&fixture);
-    expect_part(&fixture, "env", "[{'name': 'A', 'value': '2'}, {'name': 'B', 'value': '$(A)'}, "
-                                 "{'name': 'C', 'value': '3 \\\"q\\\" $(B)'}]");
+    expect_part(&fixture, "env",
+                "[{'name': 'A', 'value': '2'}, {'name': 'B', 'value': '$(A)'}, "
+                "{'name': 'C', 'value': '3 \\\"q\\\" $(B)'}]");
     expect_warnings(&fixture, "");
     finish(&fixture);
 }
@@ -320,8 +329,9 @@ static void of_duplicates_in_the_runtime_the_last_wins(void **state) {
                     "{'name': 'B', 'value': '$(A)'}, {'name': 'A', 'value': '2'}]}");
     make(&fixture);
     expect_part(&fixture, "env", "[{'name': 'A', 'value': '2'}, {'name': 'B', 'value': '$(A)'}]");
-    expect_warnings(&fixture, "runtime aml-vllm-0.9.2 has the environment variable A twice: the last one "
-                              "is used");
+    expect_warnings(&fixture,
+                    "runtime aml-vllm-0.9.2 has the environment variable A twice: the last one "
+                    "is used");
     finish(&fixture);
 }
 
@@ -330,10 +340,11 @@ static void env_over_value_from_is_refused(void **state) {
     struct fixture fixture;
     start(&fixture, PLATFORM_CONTAINER);
     add_env(&fixture, "POD_IP", "127.0.0.1");
-    expect_error(&fixture,
-                 "ENV sets POD_IP, which runtime aml-vllm-0.9.2 takes from elsewhere (valueFrom): KServe "
-                 "would merge both into one entry that Kubernetes refuses",
-                 "leave POD_IP out of ENV, or use a runtime without it");
+    expect_error(
+        &fixture,
+        "ENV sets POD_IP, which runtime aml-vllm-0.9.2 takes from elsewhere (valueFrom): KServe "
+        "would merge both into one entry that Kubernetes refuses",
+        "leave POD_IP out of ENV, or use a runtime without it");
     finish(&fixture);
 }
 
@@ -348,22 +359,25 @@ static void requests_and_limits_are_checked_as_merged(void **state) {
     fixture_set(&fixture.inputs.memory_request, "16Gi");
     fixture_set(&fixture.inputs.cpu_request, "2500m");
     fixture_set(&fixture.inputs.cpu_limit, "");
-    expect_error(&fixture,
-                 "CPU_REQUEST is 2500m but runtime aml-vllm-0.9.2 limits cpu to 2: KServe merges them, "
-                 "and a request must not be larger than its limit",
-                 "set CPU_LIMIT too, it replaces the runtime's value");
+    expect_error(
+        &fixture,
+        "CPU_REQUEST is 2500m but runtime aml-vllm-0.9.2 limits cpu to 2: KServe merges them, "
+        "and a request must not be larger than its limit",
+        "set CPU_LIMIT too, it replaces the runtime's value");
     fixture_set(&fixture.inputs.cpu_limit, "4");
     fixture_set(&fixture.inputs.memory_request, "");
-    expect_error(&fixture,
-                 "MEMORY_LIMIT is 16Gi but runtime aml-vllm-0.9.2 requests 32Gi of memory: KServe merges "
-                 "them, and a request must not be larger than its limit",
-                 "set MEMORY_REQUEST too, it replaces the runtime's value");
+    expect_error(
+        &fixture,
+        "MEMORY_LIMIT is 16Gi but runtime aml-vllm-0.9.2 requests 32Gi of memory: KServe merges "
+        "them, and a request must not be larger than its limit",
+        "set MEMORY_REQUEST too, it replaces the runtime's value");
     fixture_set(&fixture.inputs.memory_request, "4Gi");
     fixture_set(&fixture.inputs.ephemeral_storage_size, "10Gi");
-    expect_error(&fixture,
-                 "EPHIMERAL_STORAGE_SIZE is 10Gi but runtime aml-vllm-0.9.2 requests 20Gi of "
-                 "ephemeral-storage: KServe merges them, and a request must not be larger than its limit",
-                 "raise EPHIMERAL_STORAGE_SIZE");
+    expect_error(
+        &fixture,
+        "EPHIMERAL_STORAGE_SIZE is 10Gi but runtime aml-vllm-0.9.2 requests 20Gi of "
+        "ephemeral-storage: KServe merges them, and a request must not be larger than its limit",
+        "raise EPHIMERAL_STORAGE_SIZE");
     fixture_set(&fixture.inputs.ephemeral_storage_size, "20Gi");
     make(&fixture);
     finish(&fixture);
@@ -379,7 +393,8 @@ static void a_device_is_requested_as_it_is_limited(void **state) {
     make(&fixture);
     expect_part(&fixture, "resources",
                 "{'limits': {'cpu': '4', 'ephemeral-storage': '10Gi', 'memory': '16Gi', "
-                "'nvidia.com/gpu': '2'}, 'requests': {'cpu': '1', 'memory': '4Gi', 'nvidia.com/gpu': '2'}}");
+                "'nvidia.com/gpu': '2'}, 'requests': {'cpu': '1', 'memory': '4Gi', "
+                "'nvidia.com/gpu': '2'}}");
     fixture_set(&fixture.inputs.nvidia_gpu, "1");
     make(&fixture);
     expect_part(&fixture, "resources",
@@ -388,8 +403,9 @@ static void a_device_is_requested_as_it_is_limited(void **state) {
     fixture_set(&fixture.inputs.nvidia_gpu, "");
     fixture.inputs.hami_given = true;
     make(&fixture);
-    expect_warnings(&fixture, "runtime aml-vllm-0.9.2 asks for nvidia.com/gpu itself, beside the HAMi "
-                              "resources of the parameters: few clusters have a node with both");
+    expect_warnings(&fixture,
+                    "runtime aml-vllm-0.9.2 asks for nvidia.com/gpu itself, beside the HAMi "
+                    "resources of the parameters: few clusters have a node with both");
     finish(&fixture);
 }
 

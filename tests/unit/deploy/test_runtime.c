@@ -78,7 +78,8 @@ static void by_class_the_first_by_name_that_fits(void **state) {
     add(&fixture, "a-nodes", "{'workerSpec': {}}", "{}");
     add(&fixture, "a-format", "{'supportedModelFormats': [{'name': 'Transformers'}]}", "{}");
     add(&fixture, "a-container", "{'containers': [{'name': 'main'}]}", "{}");
-    expect(&fixture, "b-first", "2 runtimes of class vllm fit: b-first is taken; RUNTIME_NAME chooses");
+    expect(&fixture, "b-first",
+           "2 runtimes of class vllm fit: b-first is taken; RUNTIME_NAME chooses");
     assert_string_equal(fixture.choice.class_, "vllm");
     assert_string_equal(fixture.choice.protocol, "v2");
     finish(&fixture);
@@ -92,7 +93,8 @@ static void by_class_protocol_and_accelerator_come_before_the_name(void **state)
     assert_string_equal(fixture.choice.protocol, "v1");
     add(&fixture, "b-npu", "{'protocolVersions': []}", "{'cpaas.io/accelerator-type': 'npu'}");
     expect(&fixture, "b-npu",
-           "runtime b-npu is for npu accelerators (label cpaas.io/accelerator-type), but an NVIDIA GPU is "
+           "runtime b-npu is for npu accelerators (label cpaas.io/accelerator-type), but an NVIDIA "
+           "GPU is "
            "asked for\n"
            "2 runtimes of class vllm fit: b-npu is taken; RUNTIME_NAME chooses");
     assert_string_equal(fixture.choice.protocol, "");
@@ -107,12 +109,14 @@ static void by_class_protocol_and_accelerator_come_before_the_name(void **state)
 static void by_class_the_error_lists_every_candidate(void **state) {
     (void)state;
     struct fixture fixture = start();
-    expect_error(&fixture, "there is no ClusterServingRuntime of class vllm (label cpaas.io/runtime-class)");
+    expect_error(&fixture,
+                 "there is no ClusterServingRuntime of class vllm (label cpaas.io/runtime-class)");
     add(&fixture, "a", "{'disabled': true}", "{}");
     add(&fixture, "b", "{'supportedModelFormats': [{'name': 'triton'}, {'name': 'mlflow'}]}", "{}");
     add(&fixture, "c", "{'supportedModelFormats': []}", "{}");
-    expect_error(&fixture, "no runtime of class vllm fits: a is disabled; b supports triton, mlflow, not "
-                           "\"transformers\"; c supports no model format, not \"transformers\"");
+    expect_error(&fixture,
+                 "no runtime of class vllm fits: a is disabled; b supports triton, mlflow, not "
+                 "\"transformers\"; c supports no model format, not \"transformers\"");
     finish(&fixture);
 }
 
@@ -129,12 +133,13 @@ static void by_name(void **state) {
 
     fixture_set(&fixture.inputs.runtime_class, "mlserver");
     expect_error(&fixture, "runtime aml-vllm has class vllm, but RUNTIME_CLASS is mlserver");
-    assert_int_equal(json_object_del(json_at(runtime, "metadata", "labels", NULL), "cpaas.io/runtime-class"),
-                     0);
+    assert_int_equal(
+        json_object_del(json_at(runtime, "metadata", "labels", NULL), "cpaas.io/runtime-class"), 0);
     expect_error(&fixture, "runtime aml-vllm has no class label, but RUNTIME_CLASS is mlserver");
 
     fixture_set(&fixture.inputs.runtime_class, "");
-    assert_int_equal(json_object_set_new(json_object_get(runtime, "spec"), "disabled", json_true()), 0);
+    assert_int_equal(json_object_set_new(json_object_get(runtime, "spec"), "disabled", json_true()),
+                     0);
     expect_error(&fixture, "runtime aml-vllm cannot serve the model: it is disabled");
     finish(&fixture);
 }
@@ -147,20 +152,22 @@ static void by_name_the_nearest_is_suggested(void **state) {
     add(&fixture, "aml-vllm", "{}", "{}");
     add(&fixture, "mlserver", "{}", "{}");
     cleanup_error struct error *error = NULL;
-    assert_int_equal(
-        runtime_choose(&fixture.choice, fixture.candidates, &fixture.inputs, "transformers", &error), -1);
+    assert_int_equal(runtime_choose(&fixture.choice, fixture.candidates, &fixture.inputs,
+                                    "transformers", &error),
+                     -1);
     assert_string_equal(error->hint, "did you mean aml-vllm?");
     finish(&fixture);
 }
 
 static void the_container_is_found_by_name(void **state) {
     (void)state;
-    cleanup_json json_t *runtime = fixture_json(
-        "{'spec': {'containers': [{'name': 'sidecar'}, {'name': 'kserve-container', 'image': 'x'}]}}");
+    cleanup_json json_t *runtime = fixture_json("{'spec': {'containers': [{'name': 'sidecar'}, "
+                                                "{'name': 'kserve-container', 'image': 'x'}]}}");
     assert_string_equal(json_text_at(runtime_container(runtime), "image", NULL), "x");
     cleanup_json json_t *none = fixture_json("{'spec': {'containers': [{'name': 'main'}]}}");
     assert_null(runtime_container(none));
-    cleanup_json json_t *odd = fixture_json("{'spec': {'containers': 7, 'supportedModelFormats': {}}}");
+    cleanup_json json_t *odd =
+        fixture_json("{'spec': {'containers': 7, 'supportedModelFormats': {}}}");
     assert_null(runtime_container(odd));
     assert_false(runtime_supports(odd, "x"));
 }

@@ -34,7 +34,8 @@ static void serve(int listener) {
         int connection = accept(listener, NULL, NULL);
         if (connection < 0)
             _exit(1);
-        /* One that failed before it sent anything may stay open: the next one must not wait for it. */
+        /* One that failed before it sent anything may stay open: the next one must not wait for it.
+         */
         setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         ssize_t length = read(connection, request, sizeof(request) - 1);
         request[length > 0 ? length : 0] = '\0';
