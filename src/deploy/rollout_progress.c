@@ -26,6 +26,13 @@ void count_replicas(struct verdict *out, const struct rollout *rollout) {
     out->replicas_ready = available < updated ? available : updated;
 }
 
+/* It has been started at least once, whatever became of it. */
+static bool has_started(const json_t *status) {
+    return json_at(status, "state", "running", NULL) != NULL ||
+           json_at(status, "state", "terminated", NULL) != NULL ||
+           json_integer_at(status, 0, "restartCount", NULL) > 0;
+}
+
 static bool is_running(const json_t *status) {
     return json_at(status, "state", "running", NULL) != NULL;
 }
@@ -43,7 +50,7 @@ static enum rollout_phase phase_of(const json_t *pod) {
             return PHASE_DOWNLOADING;
     }
     json_array_foreach(json_at(pod, "status", "containerStatuses", NULL), index, status) {
-        if (is_running(status) || json_integer_at(status, 0, "restartCount", NULL) > 0)
+        if (has_started(status))
             return PHASE_LOADING;
     }
     return PHASE_PULLING;

@@ -81,10 +81,11 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
         return program.run(*arguments, timeout=90, results=command in ("deploy", "wait"), **(parameters if command != "wait" else {"TIMEOUT": "40s"}))
 
     def refused(account):
-        """(verb, resource) of every request that the API server forbade."""
+        """(resource, verb) of every request that RBAC forbade. The version probe is a dry run that KServe's webhook refuses, with 403 too."""
         found = set()
         for entry in cluster.audit(account.user):
-            if entry.get("responseStatus", {}).get("code") == 403:
+            probe = "dryRun" in entry["requestURI"] and entry["verb"] == "create"
+            if entry.get("responseStatus", {}).get("code") == 403 and not probe:
                 reference = entry.get("objectRef", {})
                 resource = reference.get("resource", entry["requestURI"])
                 found.add((resource + ("/" + reference["subresource"] if "subresource" in reference else ""), entry["verb"]))
@@ -174,5 +175,7 @@ class TestDiagnostics:
         resource, verb = right
         _, program = site.install("--diagnostics", without=right)
         run = self.failing(site, node, program)
+        if right == ("events", "list"):  # only a run that changes nothing looks at what happened before
+            run = self.failing(site, node, program)
         assert run.code in (7, 8), run.log
         assert named(verb, resource).search(run.log), run.log
