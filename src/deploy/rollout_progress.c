@@ -21,9 +21,15 @@ void count_replicas(struct verdict *out, const struct rollout *rollout) {
     int64_t all = json_integer_at(status, 0, "replicas", NULL);
     int64_t updated = json_integer_at(status, 0, "updatedReplicas", NULL);
     int64_t available = json_integer_at(status, 0, "availableReplicas", NULL);
+    bool stale = json_integer_at(status, -1, "observedGeneration", NULL) <
+                 json_integer_at(deployment->object, 0, "metadata", "generation", NULL);
+    if (stale) /* the counts are those of the template before */
+        return;
     out->replicas_new = updated;
     out->replicas_old = all - updated;
-    out->replicas_ready = available < updated ? available : updated;
+    /* the old ones go only as new ones come, so they count as available first */
+    int64_t ready = available - out->replicas_old;
+    out->replicas_ready = ready < 0 ? 0 : ready < updated ? ready : updated;
 }
 
 /* It has been started at least once, whatever became of it. */

@@ -29,8 +29,9 @@ TIMEOUT = 30
 
 
 def tool() -> str:
-    """$HTTP_TOOL, or the program in the usual build directory."""
-    path = os.environ.get("HTTP_TOOL") or str(ROOT / "build/tests/unit/net/http_tool")
+    """$HTTP_TOOL, or the program in $BUILD_DIR, or in the usual build directory."""
+    build = Path(os.environ.get("BUILD_DIR") or ROOT / "build")
+    path = os.environ.get("HTTP_TOOL") or str(build / "tests/unit/net/http_tool")
     assert os.access(path, os.X_OK), f"{path} is missing: run `meson setup build && meson compile -C build` or set HTTP_TOOL"
     return path
 
