@@ -63,12 +63,14 @@ int target_to_json(json_t **out, const struct rollout_target *target, struct err
     if (json == NULL)
         return error_no_memory(err);
     for (size_t i = 0; i < array_length(texts); i++) {
-        const char *text = *(const char *const *)((const char *)target + texts[i].offset);
+        const char *text =
+            *(const char *const *)(const void *)((const char *)target + texts[i].offset);
         if (!text_is_empty(text) && json_set_text(json, texts[i].name, text, err) < 0)
             return -1;
     }
     for (size_t i = 0; i < array_length(values); i++) {
-        const json_t *value = *(const json_t *const *)((const char *)target + values[i].offset);
+        const json_t *value =
+            *(const json_t *const *)(const void *)((const char *)target + values[i].offset);
         if (value != NULL && json_set_take(json, values[i].name, json_deep_copy(value), err) < 0)
             return -1;
     }
@@ -91,11 +93,11 @@ void target_from_json(struct rollout_target *target, const json_t *json) {
         .host_ipc = json_is_true_at(json, "hostIPC", NULL),
     };
     for (size_t i = 0; i < array_length(texts); i++)
-        *(const char **)((char *)target + texts[i].offset) =
+        *(const char **)(void *)((char *)target + texts[i].offset) =
             text_or_empty(json_text_at(json, texts[i].name, NULL));
     for (size_t i = 0; i < array_length(values); i++) {
         const json_t *value = json_at(json, values[i].name, NULL);
-        *(const json_t **)((char *)target + values[i].offset) =
+        *(const json_t **)(void *)((char *)target + values[i].offset) =
             json_is_object(value) ? value : NULL;
     }
 }
@@ -109,7 +111,7 @@ int patience_to_json(json_t **out, const struct rollout_patience *patience, stru
             0)
         return -1;
     for (size_t i = 0; i < array_length(times); i++) {
-        int64_t value = *(const int64_t *)((const char *)patience + times[i].offset);
+        int64_t value = *(const int64_t *)(const void *)((const char *)patience + times[i].offset);
         if (json_set_take(json, times[i].name, json_integer(value), err) < 0)
             return -1;
     }
@@ -128,7 +130,7 @@ void patience_from_json(struct rollout_patience *patience, const json_t *json) {
     patience->out_of_memory_kills = (int)bounded(
         json_integer_at(json, -1, "outOfMemoryKills", NULL), patience->out_of_memory_kills, 1000);
     for (size_t i = 0; i < array_length(times); i++) {
-        int64_t *value = (int64_t *)((char *)patience + times[i].offset);
+        int64_t *value = (int64_t *)(void *)((char *)patience + times[i].offset);
         *value = bounded(json_integer_at(json, -1, times[i].name, NULL), *value, 86400LL * 1000);
     }
 }

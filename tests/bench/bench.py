@@ -111,8 +111,13 @@ class Bench:
                 *(f"{key}={value}" for key, value in self.parameters(name, TIMEOUT=timeout, **changes).items())]
         env = {"PATH": "/usr/bin:/bin", "HOME": str(self.directory), "GITLAB_CA_FILE": str(self.gitlab.ca_file)}
         result = self.measure(argv, name, env)
-        self.cluster.client.delete("InferenceService", name, NAMESPACE)
+        self.delete(name)
         return result
+
+    def delete(self, name: str) -> None:
+        """A run that failed before its apply has left nothing."""
+        if self.cluster.client.find("InferenceService", name, NAMESPACE) is not None:
+            self.cluster.client.delete("InferenceService", name, NAMESPACE)
 
     def script(self, text: str) -> Measure:
         name = self.name()
@@ -121,7 +126,7 @@ class Bench:
         env = {"PATH": f"{self.tools}:/usr/bin:/bin", "HOME": str(self.directory), "KUBECONFIG": str(self.kubeconfig)}
         argv = ["bash", str(path), *(f"{key}={value}" for key, value in self.parameters(name).items())]
         result = self.measure(argv, name, env)
-        self.cluster.client.delete("InferenceService", name, NAMESPACE)
+        self.delete(name)
         return result
 
 
@@ -162,7 +167,7 @@ def count_execs(bench: Bench, text: str) -> int | None:
     subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve", "-e", "status=successful", "-o", str(log), "bash", str(bench.directory / "script.sh"),
                     *(f"{key}={value}" for key, value in bench.parameters(name).items())], env=env, cwd=bench.directory, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    bench.cluster.client.delete("InferenceService", name, NAMESPACE)
+    bench.delete(name)
     return log.read_text().count("execve(")
 
 

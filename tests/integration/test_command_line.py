@@ -74,7 +74,7 @@ class TestCompletion:
         (("diff", "--run"), set()),
         (("render", "MODEL_REPO_"), {"MODEL_REPO_BRANCH=", "MODEL_REPO_TAG=", "MODEL_REPO_COMMIT="}),
         (("render", "UPDATE_IF_EXISTS="), {"true", "false"}),
-        (("deploy", "MODEL_CHECK=w"), {"warn"}),
+        (("deploy", "ON_FAILURE=r"), {"rollback"}),
         (("wait", "qwen", "--for", ""), {"ready", "deleted", "failed"}),
         (("completion", ""), {"bash", "zsh", "fish"}),
         (("help", "ren"), {"render"}),
