@@ -63,8 +63,9 @@ const struct command commands[] = {
         .bit = COMMAND_RBAC,
         .needs = NEEDS_NOTHING,
         .summary = "print the ServiceAccount, Role and bindings that the step needs",
-        .description = "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, and\n"
-                       "on request (--diagnostics) those that let it explain a failed rollout.",
+        .description =
+            "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, and\n"
+            "on request (--diagnostics) those that let it explain a failed rollout.",
         .run = command_rbac,
     },
     {
