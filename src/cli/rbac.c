@@ -2,48 +2,11 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/rights.h"
 
 #include <string.h>
 
 #define NAME "deploy-inference-service"
-
-/* One line of a Role: names and verbs are separated by blanks. */
-struct rule {
-    const char *group;
-    const char *resources;
-    const char *names; /* resourceNames, or NULL */
-    const char *verbs;
-};
-
-/* The order of the rules is the order of the stages that need them. */
-static const struct rule deploy_rules[] = {
-    {"", "configmaps", "aml-image-builder-config", "get"},
-    {"", "secrets", "aml-image-builder-secret", "get"},
-    {"serving.kserve.io", "inferenceservices", NULL, "get list watch create patch"},
-    {"apps", "deployments", NULL, "list watch"},
-};
-
-static const struct rule diagnostics_rules[] = {
-    {"apps", "replicasets", NULL, "list watch"},
-    {"", "pods", NULL, "list watch"},
-    {"", "pods/log", NULL, "get"},
-    {"", "events", NULL, "list watch"},
-    {"serving.knative.dev", "revisions", NULL, "list watch"},
-};
-
-static const struct rule preflight_rules[] = {
-    {"", "resourcequotas limitranges pods", NULL, "list"},
-    {"", "persistentvolumeclaims", NULL, "get"},
-    {"serving.kserve.io", "servingruntimes", NULL, "get"},
-};
-
-static const struct rule cluster_rules[] = {
-    {"serving.kserve.io", "clusterservingruntimes", NULL, "get list"},
-};
-
-static const struct rule cluster_preflight_rules[] = {
-    {"", "nodes", NULL, "list"},
-};
 
 /* "a b" -> ["a", "b"] */
 static json_t *words(const char *text) {
@@ -59,29 +22,36 @@ static json_t *words(const char *text) {
     return list;
 }
 
-static int add_rules(json_t *rules, const struct rule *from, size_t count, struct error **err) {
-    for (size_t i = 0; i < count; i++) {
-        json_t *rule = json_pack("{s:[s], s:o, s:o*, s:o}", "apiGroups", from[i].group, "resources",
-                                 words(from[i].resources), "resourceNames",
-                                 from[i].names != NULL ? words(from[i].names) : NULL, "verbs",
-                                 words(from[i].verbs));
-        if (rule == NULL || json_array_append_new(rules, rule) < 0)
-            return error_no_memory(err);
+static bool is_wanted(const struct right *right, const struct rbac_request *request) {
+    return right->use == RIGHT_DEPLOY ||
+           (right->use == RIGHT_DIAGNOSTICS ? request->diagnostics : request->preflight);
+}
+
+/* The rules of the Role or the ClusterRole; NULL with an error. */
+static json_t *rules_of(const struct rbac_request *request, bool cluster_wide, struct error **err) {
+    cleanup_json json_t *rules = json_array();
+    for (size_t i = 0; rules != NULL && i < rights_count; i++) {
+        const struct right *right = &rights[i];
+        if (right->cluster_wide != cluster_wide || !is_wanted(right, request))
+            continue;
+        const char *names =
+            text_equal(right->names, RIGHT_OWN_NAMESPACE) ? request->namespace_ : right->names;
+        json_t *rule = json_pack("{s:[s], s:o, s:o*, s:o}", "apiGroups", right->group, "resources",
+                                 words(right->resources), "resourceNames",
+                                 names != NULL ? words(names) : NULL, "verbs", words(right->verbs));
+        if (rule == NULL || json_array_append_new(rules, rule) < 0) {
+            error_no_memory(err);
+            return NULL;
+        }
     }
-    return 0;
+    if (rules == NULL)
+        error_no_memory(err);
+    return steal_pointer(rules);
 }
 
 static int add_role(json_t *out, const struct rbac_request *request, struct error **err) {
-    cleanup_json json_t *rules = json_array();
+    cleanup_json json_t *rules = rules_of(request, false, err);
     if (rules == NULL)
-        return error_no_memory(err);
-    if (add_rules(rules, deploy_rules, array_length(deploy_rules), err) < 0)
-        return -1;
-    if (request->diagnostics &&
-        add_rules(rules, diagnostics_rules, array_length(diagnostics_rules), err) < 0)
-        return -1;
-    if (request->preflight &&
-        add_rules(rules, preflight_rules, array_length(preflight_rules), err) < 0)
         return -1;
     json_t *role = json_pack("{s:s, s:s, s:{s:s, s:s}, s:O}", "apiVersion",
                              "rbac.authorization.k8s.io/v1", "kind", "Role", "metadata", "name",
@@ -91,19 +61,9 @@ static int add_role(json_t *out, const struct rbac_request *request, struct erro
 
 static int add_cluster_role(json_t *out, const char *name, const struct rbac_request *request,
                             struct error **err) {
-    cleanup_json json_t *rules = json_array();
+    cleanup_json json_t *rules = rules_of(request, true, err);
     if (rules == NULL)
-        return error_no_memory(err);
-    if (add_rules(rules, cluster_rules, array_length(cluster_rules), err) < 0)
         return -1;
-    if (request->preflight &&
-        add_rules(rules, cluster_preflight_rules, array_length(cluster_preflight_rules), err) < 0)
-        return -1;
-    if (request->preflight) {
-        const struct rule own_namespace = {"", "namespaces", request->namespace_, "get"};
-        if (add_rules(rules, &own_namespace, 1, err) < 0)
-            return -1;
-    }
     json_t *role =
         json_pack("{s:s, s:s, s:{s:s}, s:O}", "apiVersion", "rbac.authorization.k8s.io/v1", "kind",
                   "ClusterRole", "metadata", "name", name, "rules", rules);
