@@ -7,11 +7,9 @@ images/*.c in place of pause, model server and storage initializer.
 from __future__ import annotations
 
 import os
-import platform
 import re
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -21,8 +19,7 @@ from harness.cluster import Cluster
 from harness.gitlab import GitLab
 from harness.gitlab_pki import Certificates
 from harness.kserve import KServe
-from harness.model_repository import qwen_files
-from harness.process import RunDir, free_port
+from harness.process import RunDir
 from harness.real_node import Machine, RealNode
 from harness.registry import Registry
 from harness.tekton import Tekton, Triggers
@@ -74,8 +71,6 @@ def registry(machine, run_directory):
     with Registry(machine.address) as registry:
         for name in ("pause", "model_server", "storage_initializer"):
             registry.add(name.replace("_", "-"), "1", {name: compiled(run_directory, name)}, [f"/{name}"])
-        entrypoint = Path(servers.program("tekton", "entrypoint")).read_bytes()
-        registry.add("entrypoint", "1", {"ko-app/entrypoint": entrypoint}, ["/ko-app/entrypoint"])
         registry.digest = registry.add_oci_archive("library/deploy-inference-service", "0.1.0", image_archive())
         yield registry
 
@@ -125,7 +120,9 @@ def kserve(cluster, gitlab):
 
 
 @pytest.fixture(scope="session")
-def tekton(cluster, node):
+def tekton(cluster, node, registry):
+    entrypoint = Path(servers.program("tekton", "entrypoint")).read_bytes()
+    registry.add("entrypoint", "1", {"ko-app/entrypoint": entrypoint}, ["/ko-app/entrypoint"])
     tekton = Tekton(cluster, "registry.test/entrypoint:1").start()
     yield tekton
     tekton.webhook.kill()  # on SIGTERM it goes on for a minute, for those who have not heard

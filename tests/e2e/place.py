@@ -31,13 +31,15 @@ def parameter_list(parameters: dict) -> list[dict]:
 
 
 class Place:
-    def __init__(self, cluster, gitlab, namespace: str):
+    """``manifests``: what of ours is there besides; none of it where there is no Tekton."""
+
+    def __init__(self, cluster, gitlab, namespace: str, manifests: tuple[Path, ...] = (TASK, PIPELINE)):
         self.cluster, self.client, self.gitlab, self.namespace = cluster, cluster.client, gitlab, namespace
+        self._extra: list[str] = []
         self.prepare(namespace)
         self.project = self.repository("qwen")
-        for path in (TASK, PIPELINE):
+        for path in manifests:
             self.install(path)
-        self._extra: list[str] = []
 
     def prepare(self, namespace: str) -> None:
         """Where GitLab is, its CA, and the rights of the platform's document, for the account "default"."""
@@ -131,14 +133,17 @@ class Place:
         return [pod for pod in pods if condition(pod, "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]]
 
     def served_commit(self, name: str = "qwen", namespace: str | None = None) -> str:
-        """The commit whose files the serving pod fetched, asked of a pod that really answers."""
+        """The commit whose files a serving pod has loaded, as it says itself."""
         pods = self.serving_pods(name, namespace)
         assert pods, "no pod serves"
-        pod = pods[-1]
-        answer = requests.get(f"http://{pod['status']['podIP']}:8080/v2/health/ready", timeout=5)
-        assert answer.ok, answer.text
-        fetched = self.client.logs(pod["metadata"]["name"], namespace or self.namespace, "storage-initializer")
-        return fetched.rsplit(" at ", 1)[1].strip()
+        return self.ask(pods[-1], f"/v2/models/{name}")["versions"][0]
+
+    @staticmethod
+    def ask(pod: dict, path: str, body: dict | None = None) -> dict:
+        """What the model server in a pod answers (Open Inference Protocol)."""
+        answer = requests.request("POST" if body else "GET", f"http://{pod['status']['podIP']}:8080{path}", json=body, timeout=10)
+        assert answer.ok, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
 
 
 class Run:

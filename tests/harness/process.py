@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Callable
 
+from . import leftovers
+
 STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -141,6 +143,12 @@ class Process:
         if self in _running:
             _running.remove(self)
 
+    def wait(self, timeout: float) -> bool:
+        """Whether it has ended by itself within that time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(timeout)
+        return not self.alive()
+
     def kill(self) -> None:
         """SIGKILL at once: a crash."""
         self.signal(signal.SIGKILL)
@@ -206,17 +214,24 @@ def listening(port: int, host: str = "127.0.0.1") -> bool:
 
 
 class RunDir:
-    """A temporary directory for one run's certificates, data and logs. HARNESS_KEEP=1 keeps it, for a look at the logs."""
+    """A temporary directory for one run's certificates, data and logs; of a killed run it goes too. HARNESS_KEEP=1 keeps it, for a
+    look at the logs."""
 
     def __init__(self, prefix: str = "deploy-inference-service-"):
         self.path = Path(tempfile.mkdtemp(prefix=prefix))
+        if not self._kept():
+            leftovers.directory(self.path)
         # At exit, after the servers: handlers run in the reverse order of their registration.
         atexit.unregister(_stop_all)
         atexit.register(self.remove)
         atexit.register(_stop_all)
 
+    @staticmethod
+    def _kept() -> bool:
+        return os.environ.get("HARNESS_KEEP") == "1"
+
     def remove(self) -> None:
-        if os.environ.get("HARNESS_KEEP") == "1":
+        if self._kept():
             print(f"kept {self.path}", flush=True)
         else:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -17,34 +17,41 @@ import ctypes
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
 
-from . import kubeconfig, process, servers
+from . import kubeconfig, leftovers, process, servers
 from .cluster import Cluster
 from .process import Process, wait_until
 from .registry import Registry
 
 ADDRESS, SUBNET, SERVICE_ADDRESS = "10.88.0.1", "10.88.0.0/16", "10.96.0.1"
-CGROUPS = Path("/sys/fs/cgroup")
 CLONE_NEWNET = 0x40000000
 CGROUP_PREFIX = "deploy-inference-service-e2e-"
 
-# The first process of the namespace: takes in orphans, waits for its end. What programs expect below /run, /var/lib and
-# /var/log is theirs alone.
+# The first process of the namespace: takes in orphans, waits for its end. What programs keep below /run, /var/lib and
+# /var/log is theirs alone, and in memory: images and pods are small, and an overlay cannot lie on every file system. The size
+# is what kubelet takes for the node's ephemeral storage; no memory is set aside for it.
 HOLDER = """
 import os, signal, subprocess
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 for path in ("/run", "/var/lib", "/var/log"):
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=100G", "tmpfs", path], check=True)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 print("ready", flush=True)
 while True:
     signal.pause()
 """
+
+PROBES = {
+    "namespaces": "true",
+    "a bridge and pairs of virtual Ethernet devices": "ip link add probe0 type bridge; ip link add probe1 type veth peer name probe2",
+    "overlay file systems": "mount -t tmpfs tmpfs /run; cd /run; mkdir a b c d; mount -t overlay overlay -o lowerdir=a,upperdir=b,workdir=c d",
+}
 
 
 def missing() -> str:
@@ -56,21 +63,28 @@ def missing() -> str:
             return f"a real node needs {program}, which is not installed"
     if not Path("/usr/lib/cni/bridge").exists():
         return "a real node needs the CNI plugins in /usr/lib/cni"
-    probe = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True)
-    if probe.returncode != 0:
-        return f"this machine does not allow namespaces: {probe.stderr.strip()}"
+    for what, attempt in PROBES.items():
+        probe = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec", attempt],
+                               capture_output=True, text=True)
+        if probe.returncode != 0:
+            return f"a real node needs {what}, which this machine does not allow: {probe.stderr.strip()}"
+    return _missing_cgroups()
+
+
+def _missing_cgroups() -> str:
+    name = f"{CGROUP_PREFIX}probe-{os.getpid()}"
+    try:
+        for hierarchy in leftovers.hierarchies():
+            (hierarchy / name).mkdir()
+        if leftovers.unified():  # a controller is in a cgroup only if those above hand it down
+            given = set((leftovers.CGROUPS / name / "cgroup.controllers").read_text().split())
+            if {"cpu", "memory", "pids"} - given:
+                return "a real node needs the cgroup controllers cpu, memory and pids, which the root cgroup does not hand down"
+    except OSError as error:
+        return f"a real node needs cgroups of its own, which this machine does not allow: {error}"
+    finally:
+        leftovers.remove_cgroups(name)
     return ""
-
-
-def remove_tree(group: Path) -> bool:
-    """Removes a cgroup and those in it; False while a process is left in one."""
-    done = True
-    for path, _, _ in os.walk(group, topdown=False):
-        try:
-            os.rmdir(path)
-        except OSError:
-            done = False
-    return done
 
 
 def _enter_network(descriptor: int) -> None:
@@ -118,7 +132,14 @@ class Machine:
         _enter_network(self._home)
         os.close(self._home)
         process.renew_spawner()
+        self.kill()
+        self._holder.wait(5)
         self._holder.kill()
+
+    def kill(self) -> None:
+        """Ends everything inside at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, 9)
 
     def inside(self, *argv: str) -> list[str]:
         """The command that runs ``argv`` among the machine's mounts and processes (the network is this thread's)."""
@@ -137,7 +158,9 @@ class RealNode:
         self.pause, self.resources = pause, resources or {}
         self.dir = machine.dir / name
         self.cgroup = f"{CGROUP_PREFIX}{os.getpid()}"
-        self.socket = self.dir / "containerd.sock"
+        # As the programs on the node and as this one see it.
+        self.socket = Path("/run/containerd/containerd.sock")
+        self.socket_from_here = Path(f"/proc/{machine.pid}/root{self.socket}")
 
     # --- life
 
@@ -156,34 +179,24 @@ class RealNode:
 
     def __exit__(self, *_) -> None:
         """Everything that runs here ends with the machine's first process; only the cgroups outlive it."""
+        self.machine.kill()
         for server in (getattr(self, "kubelet", None), getattr(self, "containerd", None)):
             if server:
+                server.wait(5)  # nsenter ends by itself once it has seen its child's end
                 server.kill()
-        with contextlib.suppress(OSError):
-            os.kill(self.machine.pid, 9)
         with contextlib.suppress(TimeoutError):
-            wait_until(self._remove_cgroups, 10, "the cgroups to be empty")
+            wait_until(lambda: leftovers.remove_cgroups(self.cgroup), 10, "the cgroups to be empty")
 
     # --- cgroups
 
-    def _hierarchies(self) -> list[Path]:
-        if (CGROUPS / "cgroup.controllers").exists():
-            return [CGROUPS]
-        return [path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()]
-
     def _make_cgroups(self) -> None:
-        for hierarchy in self._hierarchies():
-            for stale in hierarchy.glob(f"{CGROUP_PREFIX}*"):  # of a run that was killed
-                if not Path("/proc", stale.name.removeprefix(CGROUP_PREFIX)).exists():
-                    remove_tree(stale)
+        leftovers.cgroups(self.cgroup)
+        for hierarchy in leftovers.hierarchies():
             group = hierarchy / self.cgroup
             group.mkdir(exist_ok=True)
             if hierarchy.name == "cpuset":  # a new cpuset is empty and holds no process before it is filled
                 for name in ("cpuset.cpus", "cpuset.mems"):
                     (group / name).write_text((hierarchy / name).read_text())
-
-    def _remove_cgroups(self) -> bool:
-        return all([remove_tree(hierarchy / self.cgroup) for hierarchy in self._hierarchies()])
 
     # --- containerd
 
@@ -196,14 +209,13 @@ class RealNode:
         cni.mkdir(exist_ok=True)
         (cni / "node.conflist").write_text(json.dumps({"cniVersion": "0.4.0", "name": "node", "plugins": [
             {"type": "bridge", "bridge": "node0", "isGateway": True, "isDefaultGateway": True, "hairpinMode": True,
-             "ipam": {"type": "host-local", "dataDir": str(self.dir / "addresses"),
-                      "ranges": [[{"subnet": SUBNET, "rangeStart": "10.88.1.1", "gateway": ADDRESS}]]}},
+             "ipam": {"type": "host-local", "ranges": [[{"subnet": SUBNET, "rangeStart": "10.88.1.1", "gateway": ADDRESS}]]}},
             {"type": "portmap", "capabilities": {"portMappings": True}}]}))
         config = self.dir / "containerd.toml"
         config.write_text(f"""
 version = 2
-root = "{self.dir / 'containerd'}"
-state = "/run/containerd-state"
+root = "/var/lib/containerd"
+state = "/run/containerd"
 oom_score = 0
 [grpc]
   address = "{self.socket}"
@@ -225,7 +237,12 @@ oom_score = 0
       SystemdCgroup = false
 """)
         self.containerd = self.cluster.run("containerd", self.machine.inside("containerd", "--config", str(config)))
-        self.containerd.wait_ready(self.socket.exists, timeout=30)
+        self.containerd.wait_ready(self._containerd_answers, timeout=60)
+
+    def _containerd_answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket_from_here))
+        return True
 
     # --- kubelet
 
@@ -238,7 +255,7 @@ oom_score = 0
             "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "address": ADDRESS, "port": 10250,
             "healthzPort": 0, "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{self.cgroup}", "failCgroupV1": False, "failSwapOn": False,
             "enforceNodeAllocatable": [], "containerRuntimeEndpoint": f"unix://{self.socket}", "resolvConf": "",
-            "podLogsDir": str(self.dir / "pod-logs"), "volumePluginDir": str(self.dir / "volume-plugins"),
+            "podLogsDir": str(self.dir / "pod-logs"), "volumePluginDir": "/var/lib/kubelet/volume-plugins",
             "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True},
                                "x509": {"clientCAFile": str(self.cluster.ca_file)}},
             "authorization": {"mode": "Webhook"}, "tlsCertFile": str(cert), "tlsPrivateKeyFile": str(key),
@@ -250,7 +267,7 @@ oom_score = 0
     def start_kubelet(self) -> None:
         self.kubelet = self.cluster.run("kubelet", self.machine.inside(
             servers.program("kubernetes", "kubelet"), f"--kubeconfig={self.dir / 'kubelet.kubeconfig'}", f"--config={self.dir / 'kubelet.yaml'}",
-            f"--root-dir={self.dir / 'kubelet'}", f"--hostname-override={self.name}", f"--node-ip={ADDRESS}", "--v=1"))
+            "--root-dir=/var/lib/kubelet", f"--hostname-override={self.name}", f"--node-ip={ADDRESS}", "--v=1"))
 
     def restart_kubelet(self) -> None:
         """Containers go on running; kubelet forgets what it had in memory, the pods' tokens for one."""

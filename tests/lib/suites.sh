@@ -34,7 +34,9 @@ prepare() {
     "$root/tests/lib/install.sh" --packages || return 1
     venv=$("$root/tests/lib/install.sh" --venv) || return 1
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    # It goes when nobody of this run is left to hold this pipe: after SIGKILL too.
+    exec 8> >(exec setsid "$venv/bin/python" -I "$root/tests/harness/leftovers.py" >/dev/null 2>&1)
+    echo "directory $work" >&8
     mkdir -p "$cache/build"
 }
 
@@ -74,7 +76,9 @@ run_meson_tests() {
 run_pytest() {
     local name=$1 status=0
     shift
-    (cd "$root/tests" && "$venv/bin/python" -m pytest -p no:cacheprovider --junit-xml "$work/$name.xml" "$@") || status=$?
+    # When this script is killed, pytest ends in order and takes its servers with it.
+    env -C "$root/tests" setpriv --pdeathsig TERM -- \
+        "$venv/bin/python" -m pytest -p no:cacheprovider --junit-xml "$work/$name.xml" "$@" || status=$?
     if [[ ! -f $work/$name.xml ]]; then
         fail_suite "$name: pytest did not run"
         return

@@ -1,7 +1,7 @@
 /*
  * A storage initializer: fetches the files of hf://GROUP/REPO:COMMIT from the Git server at
  * $GIT_SERVER (ADDRESS:PORT, plain HTTP, GitLab's REST API v4) into a directory. README.md must be
- * there; config.json and behaviour may be.
+ * there; config.json and behaviour may be. The commit is noted in a file `revision` beside them.
  *
  *   storage_initializer hf://GROUP/REPO:COMMIT DIRECTORY
  */
@@ -87,5 +87,6 @@ int main(int argc, char **argv) {
         save(argv[2], names[i], body, length);
         printf("fetched %s, %zu bytes, at %s\n", names[i], length, commit);
     }
+    save(argv[2], "revision", commit, strlen(commit));
     return 0;
 }
