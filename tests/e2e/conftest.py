@@ -12,8 +12,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 
+from e2e.place import ROOT, Place
 from harness import alauda, real_node, servers
 from harness.cluster import Cluster
 from harness.gitlab import GitLab
@@ -24,9 +24,7 @@ from harness.real_node import Machine, RealNode
 from harness.registry import Registry
 from harness.tekton import Tekton, Triggers
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-TASK = ROOT / "tasks" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml"
 GPUS = {"nvidia.com/gpualloc": "100", "nvidia.com/gpucores": "10000", "nvidia.com/gpumem": "1000000", "nvidia.com/gpu": "4"}
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 65532, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
               "seccompProfile": {"type": "RuntimeDefault"}}
@@ -136,17 +134,68 @@ def triggers(tekton):
         server.kill()
 
 
-def load(path: Path) -> list[dict]:
-    return [item for item in yaml.safe_load_all(path.read_text(encoding="utf-8")) if item]
+class Ahead:
+    """Makes places, and those of the next tests too when they begin with a run, so that a few runs are under way at a time."""
+
+    AT_A_TIME = 3
+
+    def __init__(self, items: list, cluster, gitlab):
+        self._items, self._cluster, self._gitlab = items, cluster, gitlab
+        self._made: dict[str, Place] = {}
+
+    def take(self, item) -> Place:
+        here = self._items.index(item)
+        coming = [other for other in self._items[here + 1:here + self.AT_A_TIME] if other.get_closest_marker("deploys")]
+        for other in [item, *coming]:
+            if other.nodeid not in self._made:
+                self._made[other.nodeid] = self._make(other)
+        return self._made.pop(item.nodeid)
+
+    def _make(self, item) -> Place:
+        marker = item.get_closest_marker("deploys")
+        wanted = marker.kwargs if marker else {}
+        namespace = self._cluster.namespace(re.sub(r"^test_", "", item.originalname or item.name), wanted.get("labels"))
+        place = Place(self._cluster, self._gitlab, namespace)
+        if marker:
+            if wanted["behaviour"]:
+                place.project.commit({"behaviour": wanted["behaviour"]})
+            if wanted["prepare"]:
+                wanted["prepare"](place)
+            place.begun = place.start(wanted["pipeline"], spec=wanted["spec"], **wanted["parameters"])
+        return place
+
+    def clean(self) -> None:
+        for place in self._made.values():
+            place.clean()
+
+
+@pytest.fixture(scope="session")
+def ahead(request, cluster, node, kserve, tekton, gitlab):
+    ahead = Ahead(request.session.items, cluster, gitlab)
+    yield ahead
+    ahead.clean()
 
 
 @pytest.fixture
-def place(request, cluster, node, kserve, tekton, gitlab):
+def place(request, ahead):
     """A namespace prepared as the document says, with the Task and the Pipeline as they are in the tree."""
-    from e2e.place import Place
-
-    labels = getattr(request, "param", None)
-    name = cluster.namespace(re.sub(r"^test_", "", request.node.originalname or request.node.name), labels)
-    place = Place(cluster, gitlab, name)
+    place = ahead.take(request.node)
     yield place
+    if getattr(request.node, "failed", False):
+        print(place.story())
     place.clean()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "deploys: the test's place begins with a PipelineRun (see place.deploys)")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(900))  # the first one waits for all the servers too
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    item.failed = getattr(item, "failed", False) or (yield).get_result().failed

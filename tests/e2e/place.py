@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Callable
 
+import pytest
 import requests
 import yaml
 
@@ -20,6 +22,19 @@ PIPELINE = ROOT / "pipelines" / "deploy-inference-service.yaml"
 
 # The node has few processors: what a test does not test the size of asks for little.
 SMALL = {"CPU_REQUEST": "50m", "CPU_LIMIT": "1", "MEMORY_REQUEST": "32Mi", "MEMORY_LIMIT": "256Mi", "EPHIMERAL_STORAGE_SIZE": "100Mi"}
+
+# Seconds within which anything happens on a machine that has much else to do; every wait ends earlier, with the event it is for.
+PATIENCE = 300
+
+
+def deploys(*, behaviour: str = "", labels: dict | None = None, prepare: Callable[["Place"], object] | None = None,
+            pipeline: str = "deploy-inference-service", spec: dict | None = None, **parameters):
+    """Marks a test whose place begins with a PipelineRun, ``place.begun``; it is made while earlier tests wait for theirs.
+
+    ``behaviour`` is what the model does (images/model_server.c), ``labels`` the namespace's, ``prepare`` is called with the place
+    before the run is made; the rest goes to ``Place.start``.
+    """
+    return pytest.mark.deploys(behaviour=behaviour, labels=labels, prepare=prepare, pipeline=pipeline, spec=spec, parameters=parameters)
 
 
 def documents(path: Path) -> list[dict]:
@@ -36,6 +51,7 @@ class Place:
     def __init__(self, cluster, gitlab, namespace: str, manifests: tuple[Path, ...] = (TASK, PIPELINE)):
         self.cluster, self.client, self.gitlab, self.namespace = cluster, cluster.client, gitlab, namespace
         self._extra: list[str] = []
+        self.begun = ""  # the PipelineRun that a test marked with ``deploys`` finds
         self.prepare(namespace)
         self.project = self.repository("qwen")
         for path in manifests:
@@ -70,12 +86,30 @@ class Place:
             for item in self.client.list("InferenceService", name):
                 self.client.delete("InferenceService", item["metadata"]["name"], name)
             self.cluster.delete_namespace(name)
-        # The node is small: the next test begins when this one's pods are gone.
-        deadline = time.monotonic() + 40
-        while any(self.client.list("Pod", name) for name in (self.namespace, *self._extra)):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.3)
+
+    def story(self) -> str:
+        """What happened here, for a test that failed."""
+        said = []
+        for kind in ("PipelineRun", "TaskRun", "InferenceService", "Deployment"):
+            for item in self.client.list(kind, self.namespace) if self._served(kind) else []:
+                for c in item.get("status", {}).get("conditions", []):
+                    said.append(f"{kind} {item['metadata']['name']}: {c['type']}={c['status']} {c.get('reason', '')} {c.get('message', '')}")
+        for pod in self.client.list("Pod", self.namespace):
+            name, status = pod["metadata"]["name"], pod["status"]
+            said.append(f"Pod {name}: {status.get('phase')} {status.get('message', '')}")
+            for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+                said.append(f"  {container['name']}: {json.dumps(container['state'])}")
+                said += [f"    | {line}" for line in self.log(name, container["name"]).splitlines()[-60:]]
+        for event in self.client.list("v1/Event", self.namespace):
+            said.append(f"Event {event['involvedObject']['kind']} {event['involvedObject'].get('name')}: {event['reason']}: {event.get('message')}")
+        return "\n".join(said)
+
+    def _served(self, kind: str) -> bool:
+        try:
+            self.client.resource(kind)
+        except LookupError:
+            return False
+        return True
 
     # --- runs
 
@@ -86,14 +120,15 @@ class Place:
                "spec": {"pipelineRef": {"name": pipeline}, "params": parameter_list(values), **(spec or {})}}
         return self.client.create(run, self.namespace)["metadata"]["name"]
 
-    def run(self, *args, timeout: float = 90, **kwargs) -> "Run":
+    def run(self, *args, timeout: float = PATIENCE, **kwargs) -> "Run":
         return self.finish(self.start(*args, **kwargs), timeout)
 
-    def finish(self, name: str, timeout: float = 90) -> "Run":
-        item = self.client.wait_for("PipelineRun", name, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
+    def finish(self, name: str | None = None, timeout: float = PATIENCE) -> "Run":
+        """Waits for the end of a run, ``begun`` when none is named."""
+        item = self.client.wait_for("PipelineRun", name or self.begun, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
         return Run(self, item)
 
-    def run_task(self, spec: dict, timeout: float = 90) -> dict:
+    def run_task(self, spec: dict, timeout: float = PATIENCE) -> dict:
         run = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"generateName": "task-"}, "spec": spec}
         name = self.client.create(run, self.namespace)["metadata"]["name"]
         return self.client.wait_for("TaskRun", name, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
@@ -101,7 +136,7 @@ class Place:
     def task_runs(self, run: str) -> list[dict]:
         return self.client.list("TaskRun", self.namespace, labels=f"tekton.dev/pipelineRun={run}")
 
-    def wait_for_log(self, run: str, text: str, timeout: float = 60) -> str:
+    def wait_for_log(self, run: str, text: str, timeout: float = PATIENCE) -> str:
         """The pod of the run's only task, once its log says so."""
         deadline = time.monotonic() + timeout
         log = ""
@@ -161,6 +196,9 @@ class Run:
 
     def exit_code(self, task: str = "deploy-inference-service") -> int:
         return self.tasks[task]["status"]["steps"][0]["terminated"]["exitCode"]
+
+    def pod(self, task: str = "deploy-inference-service") -> dict:
+        return self.place.client.get("Pod", self.tasks[task]["status"]["podName"], self.place.namespace)
 
     @property
     def endpoints(self) -> dict:

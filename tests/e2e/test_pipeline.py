@@ -6,19 +6,22 @@ import time
 
 import pytest
 
-from e2e.place import PIPELINE, ROOT, SMALL, STEP_ACTION, documents, parameter_list
+from e2e.place import PATIENCE, PIPELINE, ROOT, SMALL, STEP_ACTION, TASK, deploys, documents, parameter_list
 from harness.client import condition
-from harness.pki import key_pem, new_key, public_pem, write_secret
 
 MIGRATED = ROOT / "tests" / "e2e" / "migrated_pipeline.yaml"
-DECLARED = {r["name"] for r in documents(ROOT / "tasks" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml")[0]["spec"]["results"]}
+DECLARED = {r["name"] for r in documents(TASK)[0]["spec"]["results"]}
+IMAGE = documents(TASK)[0]["spec"]["params"][0]["default"]
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+ORDINARY = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm"}
 
 
 # ---- it deploys ----
 
 
+@deploys()
 def test_the_drop_in_pipeline_with_unchanged_parameters(place):
-    run = place.run()
+    run = place.finish()
     assert run.succeeded, run.log
     commit = place.project.repository.head()
     assert place.served_commit() == commit
@@ -32,34 +35,40 @@ def test_the_drop_in_pipeline_with_unchanged_parameters(place):
     assert f"### ✅ {place.namespace}/qwen is ready" in results["overview-markdown"]
     assert run.name in str(place.service()["metadata"]["annotations"])
     limits = place.deployment()["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
-    assert limits["nvidia.com/gpumem"] == "4096"
+    assert {name: limits[f"nvidia.com/{name}"] for name in ("gpualloc", "gpucores", "gpumem")} == {"gpualloc": "1", "gpucores": "50", "gpumem": "4096"}
 
 
+@deploys(**SMALL)
 def test_the_step_is_locked_down(place):
-    run = place.run(**SMALL)
+    run = place.finish()
     assert run.succeeded, run.log
-    pod = place.client.get("Pod", run.tasks["deploy-inference-service"]["status"]["podName"], place.namespace)
+    pod = run.pod()
     step = next(c for c in pod["spec"]["containers"] if c["name"] == "step-deploy")
     assert step["securityContext"]["readOnlyRootFilesystem"] is True
     assert step["securityContext"]["runAsUser"] == 65532
-    assert len(pod["spec"]["initContainers"]) == 1, "only Tekton's own prepare: no shell, no working directory"
+    assert step["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert [c["name"] for c in pod["spec"]["initContainers"]] == ["prepare"], "only Tekton's own: no shell, no working directory"
 
 
+@deploys(**SMALL)
 def test_update_of_a_running_service(place):
-    assert place.run(**SMALL).succeeded
+    """The old revision serves until the new one does; only then the run ends."""
+    run = place.finish()
+    assert run.succeeded, run.log
     first = place.served_commit()
     second = place.project.commit({"config.json": "{}", "behaviour": "load 3"})
     run = place.run(**SMALL)
     assert run.succeeded, run.log
     assert second != first
     assert [place.served_commit(), run.results["COMMIT"]] == [second, second]
-    assert place.deployment()["status"]["updatedReplicas"] == place.deployment()["status"]["replicas"] == 1
+    status = place.deployment()["status"]
+    assert [status["updatedReplicas"], status["replicas"], status["readyReplicas"]] == [1, 1, 1]
 
 
+@deploys(prepare=lambda place: place.install(MIGRATED), pipeline="deploy-inference-service-by-args", INFERENCE_SERVICE_DESCRIPTION='costs 5$, "quoted"',
+         **ORDINARY, **SMALL)
 def test_the_migrated_pipeline_of_the_document(place):
-    place.install(MIGRATED)
-    run = place.run("deploy-inference-service-by-args", INFERENCE_SERVICE_NAME="qwen", MODEL_REPO="qwen", RUNTIME_CLASS="vllm",
-                    INFERENCE_SERVICE_DESCRIPTION='costs 5$, "quoted"', **SMALL | {"EPHIMERAL_STORAGE_SIZE": "100Mi"})
+    run = place.finish()
     assert run.succeeded, run.log
     assert run.endpoints["IN_CLUSTER_ENDPOINT"].startswith(f"http://qwen-predictor.{place.namespace}")
     assert place.service()["metadata"]["annotations"]["cpaas.io/description"] == 'costs 5$, "quoted"'
@@ -70,37 +79,35 @@ def test_the_image_pulled_by_digest(place, registry):
     run = place.run(image=f"registry.test/library/deploy-inference-service@{registry.digest}", **SMALL)
     assert run.succeeded, run.log
     assert f"library/deploy-inference-service@{registry.digest}" in registry.pulls
-    pod = place.client.get("Pod", run.tasks["deploy-inference-service"]["status"]["podName"], place.namespace)
-    assert registry.digest in next(c["imageID"] for c in pod["status"]["containerStatuses"] if c["name"] == "step-deploy")
+    assert registry.digest in next(c["imageID"] for c in run.pod()["status"]["containerStatuses"] if c["name"] == "step-deploy")
 
 
 def test_the_step_action(place):
     """In a Task of the user's: results of the step, lifted to the Task's, and read by the next step."""
     place.install(STEP_ACTION)
-    image = "docker.io/library/deploy-inference-service:0.1.0"
-    values = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm", **SMALL}
     item = place.run_task({"taskSpec": {
         "results": [{"name": "served", "type": "string", "value": "$(steps.deploy.results.commit)"},
                     {"name": "endpoint", "type": "string", "value": "$(steps.deploy.results.in-cluster-url)"}],
-        "steps": [{"name": "deploy", "ref": {"name": "deploy-inference-service"}, "params": parameter_list(values)},
-                  {"name": "next", "image": image, "command": ["/usr/bin/deploy-inference-service", "version"],
-                   "env": [{"name": "SERVED", "value": "$(steps.deploy.results.commit)"}]}]}})
+        "steps": [{"name": "deploy", "ref": {"name": "deploy-inference-service"}, "params": parameter_list({**ORDINARY, **SMALL})},
+                  # Waits for the very service again, with the name that the step before gave.
+                  {"name": "next", "image": IMAGE, "command": ["/usr/bin/deploy-inference-service", "version", "$(steps.deploy.results.commit)"],
+                   "onError": "continue"}]}})
     assert condition(item, "Succeeded")["status"] == "True", place.log(item["status"]["podName"])
     results = {r["name"]: r["value"] for r in item["status"]["results"]}
     assert results["served"] == place.project.repository.head() == place.served_commit()
     assert results["endpoint"].startswith("http")
 
 
-@pytest.mark.parametrize("place", [{"pod-security.kubernetes.io/enforce": "restricted"}], indirect=True, ids=["restricted"])
+@deploys(labels=RESTRICTED, HOST_IPC="false", **SMALL)
 def test_a_namespace_that_enforces_pod_security(place):
-    run = place.run(HOST_IPC="false", **SMALL)
+    run = place.finish()
     assert run.succeeded, run.log
     assert place.served_commit() == place.project.repository.head()
 
 
-@pytest.mark.parametrize("place", [{"pod-security.kubernetes.io/enforce": "restricted"}], indirect=True, ids=["restricted"])
+@deploys(labels=RESTRICTED, TIMEOUT="120s", **SMALL)
 def test_host_ipc_where_pod_security_forbids_it_is_said_at_once(place):
-    run = place.run(TIMEOUT="60s", **SMALL)
+    run = place.finish()
     assert not run.succeeded
     assert run.exit_code() == 7, run.log
     assert "HOST_IPC" in run.log and "hostIPC" in run.log
@@ -109,7 +116,7 @@ def test_host_ipc_where_pod_security_forbids_it_is_said_at_once(place):
 # ---- it fails, and says why ----
 
 
-def with_finally(place) -> str:
+def with_finally(place) -> None:
     """The drop-in Pipeline with a finally task that is given the results, as a notification would be."""
     pipeline = documents(PIPELINE)[0]
     pipeline["metadata"] = {"name": "with-finally"}
@@ -117,41 +124,51 @@ def with_finally(place) -> str:
     pipeline["spec"]["finally"] = [{
         "name": "notify", "params": [{"name": k, "value": f"$(tasks.deploy-inference-service.results.{v})"} for k, v in wanted.items()],
         "taskSpec": {"params": [{"name": k, "type": "string"} for k in wanted], "steps": [{
-            "name": "deploy", "image": "docker.io/library/deploy-inference-service:0.1.0",
-            "command": ["/usr/bin/deploy-inference-service", "version"], "env": [{"name": f"TOLD_{k}", "value": f"$(params.{k})"} for k in wanted]}]}}]
+            "name": "deploy", "image": IMAGE, "command": ["/usr/bin/deploy-inference-service", "version"],
+            "env": [{"name": f"TOLD_{k}", "value": f"$(params.{k})"} for k in wanted]}]}}]
     place.client.apply(pipeline, place.namespace)
-    return "with-finally"
 
 
+@deploys(behaviour="crash", prepare=with_finally, pipeline="with-finally", TIMEOUT="280s", **ORDINARY, **SMALL)
 def test_a_model_that_crashes_fails_the_run_and_finally_reads_the_results(place):
-    commit = place.project.commit({"behaviour": "crash"})
-    values = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm", "TIMEOUT": "100s", **SMALL}
-    run = place.run(with_finally(place), timeout=130, **values)
+    run = place.finish()
     assert not run.succeeded
     assert run.exit_code() == 7, run.log
     assert "cannot load the model" in run.log, "the container's own words"
     told = {p["name"]: p["value"] for p in run.tasks["notify"]["spec"]["params"]}
+    assert condition(run.tasks["notify"], "Succeeded")["status"] == "True"
     assert told["STATE"] == "failed"
-    assert told["COMMIT"] == commit
+    assert told["COMMIT"] == place.project.repository.head()
     assert told["REASON"] == run.task_results()["reason"] != ""
-    assert run.endpoints["IN_CLUSTER_ENDPOINT"], "the pipeline's result is there after a failure too"
+    assert run.results["COMMIT"] == told["COMMIT"], "the pipeline's results are there after a failure too"
+    assert run.endpoints["IN_CLUSTER_ENDPOINT"]
+    assert f"{place.namespace}/qwen" in run.task_results()["overview-markdown"]
 
 
+@deploys(MIN_REPLICAS="3", NVIDIA_GPUCORES="101", **SMALL)
 def test_wrong_parameters_are_all_told_and_nothing_is_deployed(place):
-    run = place.run(MIN_REPLICAS="3", NVIDIA_GPUCORES="101", **SMALL)
+    run = place.finish()
     assert not run.succeeded
     assert run.exit_code() == 2, run.log
     assert "MAX_REPLICAS" in run.log and "NVIDIA_GPUCORES" in run.log
     assert not place.client.list("InferenceService", place.namespace)
 
 
+@deploys(behaviour="load 600", TIMEOUT="15s", **SMALL)
 def test_the_own_deadline_leaves_results(place):
-    place.project.commit({"behaviour": "load 600"})
-    run = place.run(TIMEOUT="8s", **SMALL)
+    run = place.finish()
     assert not run.succeeded
     assert run.exit_code() == 8, run.log
     assert run.task_results()["state"] == "timeout"
     assert run.results["COMMIT"] == place.project.repository.head()
+
+
+@deploys(NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="", NVIDIA_GPUMEM="", NVIDIA_GPU="5", TIMEOUT="25s", **SMALL)
+def test_more_gpus_than_the_node_has(place):
+    run = place.finish()
+    assert not run.succeeded
+    assert run.exit_code() in (7, 8), run.log
+    assert "nvidia.com/gpu" in run.log.lower(), "the scheduler's reason, decoded"
 
 
 # ---- it is stopped, and runs again ----
@@ -166,73 +183,72 @@ def gone_within(place, pod: str, seconds: float) -> bool:
     return True
 
 
+def until_applied(place) -> str:
+    """Waits until the run has applied the service; returns its pod."""
+    pod = place.wait_for_log(place.begun, "applied")
+    assert place.service()
+    return pod
+
+
+def impatient(place) -> None:
+    """The drop-in Pipeline with a task timeout that is shorter than the model's loading."""
+    pipeline = documents(PIPELINE)[0]
+    pipeline["metadata"] = {"name": "impatient"}
+    pipeline["spec"]["tasks"][0]["timeout"] = "40s"
+    place.client.apply(pipeline, place.namespace)
+
+
+@deploys(behaviour="load 60", prepare=impatient, pipeline="impatient", **ORDINARY, **SMALL)
 def test_tektons_timeout_stops_the_step_in_order_and_a_rerun_takes_it_up(place):
-    place.project.commit({"behaviour": "load 25"})
-    name = place.start(spec={"timeouts": {"pipeline": "60s", "tasks": "12s"}}, **SMALL)
-    pod = place.wait_for_log(name, "apply")
-    run = place.finish(name)
+    pod = until_applied(place)
+    run = place.finish()
     assert not run.succeeded
-    assert "imeout" in run.reason or "imed out" in run.message, run.message
-    assert gone_within(place, pod, 10), "the step ends on SIGTERM, long before Kubernetes' 30 s are over"
+    assert condition(run.tasks["deploy-inference-service"], "Succeeded")["reason"] == "TaskRunTimeout", run.message
+    assert gone_within(place, pod, 25), "the step ends on SIGTERM, before Kubernetes' 30 s are over and it is killed"
     generation = place.service()["metadata"]["generation"]
     again = place.run(**SMALL)
     assert again.succeeded, again.log
     assert place.service()["metadata"]["generation"] == generation, "the rerun waits for what is under way"
+    assert again.results["COMMIT"] == place.served_commit()
 
 
+@deploys(behaviour="load 20", **SMALL)
 def test_cancel_stops_the_step_in_order_and_a_rerun_takes_it_up(place):
-    place.project.commit({"behaviour": "load 12"})
-    name = place.start(**SMALL)
-    pod = place.wait_for_log(name, "apply")
-    place.client.patch("PipelineRun", name, place.namespace, {"spec": {"status": "Cancelled"}})
-    run = place.finish(name)
+    pod = until_applied(place)
+    place.client.patch("PipelineRun", place.begun, place.namespace, {"spec": {"status": "Cancelled"}})
+    run = place.finish()
     assert run.reason == "Cancelled"
-    assert gone_within(place, pod, 10)
+    assert gone_within(place, pod, 25)
     assert place.service(), "what was applied stays"
     again = place.run(**SMALL)
     assert again.succeeded, again.log
+    assert again.results["COMMIT"] == place.served_commit()
 
 
-def test_a_drained_pod_leaves_results_and_the_retry_finishes_the_work(place):
-    """retries: 1, and the first attempt's pod is deleted after its apply."""
-    place.project.commit({"behaviour": "load 12"})
+def with_retry(place) -> None:
     pipeline = documents(PIPELINE)[0]
     pipeline["metadata"] = {"name": "with-retry"}
     pipeline["spec"]["tasks"][0]["retries"] = 1
     place.client.apply(pipeline, place.namespace)
-    values = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm", **SMALL}
-    name = place.start("with-retry", **values)
-    place.client.delete("Pod", place.wait_for_log(name, "apply"), place.namespace)
-    run = place.finish(name)
+
+
+@deploys(behaviour="load 12", prepare=with_retry, pipeline="with-retry", **ORDINARY, **SMALL)
+def test_a_drained_pod_leaves_results_and_the_retry_finishes_the_work(place):
+    """retries: 1, and the first attempt's pod is deleted after its apply."""
+    place.client.delete("Pod", until_applied(place), place.namespace)
+    run = place.finish()
     assert run.succeeded, run.log
-    attempts = run.tasks["deploy-inference-service"]["status"]["retriesStatus"]
-    assert len(attempts) == 1
+    (first,) = run.tasks["deploy-inference-service"]["status"]["retriesStatus"]
+    assert first["steps"][0]["terminated"]["exitCode"] == 143
+    assert {r["name"]: r["value"] for r in first["results"]}["state"] == "canceled"
     assert run.task_results()["state"] == "ready"
     assert run.results["COMMIT"] == place.served_commit()
     assert place.service()["metadata"]["generation"] == 1, "the second attempt changed nothing"
 
 
+@deploys(behaviour="load 4", prepare=lambda place: setattr(place, "other", place.start(**SMALL)), **SMALL)
 def test_two_runs_for_one_service_at_once(place):
-    place.project.commit({"behaviour": "load 4"})
-    runs = [place.finish(name) for name in [place.start(**SMALL), place.start(**SMALL)]]
-    for run in runs:
+    for run in (place.finish(), place.finish(place.other)):
         assert run.succeeded, run.log
-        assert run.results["COMMIT"] == place.project.repository.head()
+        assert run.results["COMMIT"] == place.project.repository.head() == place.served_commit()
     assert place.service()["metadata"]["generation"] == 1
-
-
-def test_the_token_changes_during_a_long_wait(place, cluster, node):
-    """The cluster signs tokens with another key from some moment on: the old token is refused, kubelet brings a new one."""
-    place.project.commit({"behaviour": "load 45"})
-    name = place.start(**SMALL)
-    place.wait_for_log(name, "apply")
-    key, pki = new_key("rsa"), cluster.dir / "pki"
-    write_secret(pki / "sa.key", key_pem(key))
-    (pki / "sa.pub").write_bytes(public_pem(key))
-    cluster.restart_apiserver()
-    node.restart_kubelet()
-    run = place.finish(name, 150)
-    assert run.succeeded, run.log
-    user = f"system:serviceaccount:{place.namespace}:default"
-    codes = [entry["responseStatus"]["code"] for entry in cluster.audit(user) if "responseStatus" in entry]
-    assert 200 in codes
