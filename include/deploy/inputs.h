@@ -13,7 +13,7 @@
 
 enum model_check_mode { MODEL_CHECK_OFF, MODEL_CHECK_WARN, MODEL_CHECK_FAIL };
 enum on_failure { ON_FAILURE_KEEP, ON_FAILURE_ROLLBACK };
-enum verify_mode { VERIFY_OFF, VERIFY_IN_CLUSTER, VERIFY_EXTERNAL };
+enum verify_mode { VERIFY_OFF, VERIFY_IN_CLUSTER, VERIFY_EXTERNAL, VERIFY_URL };
 
 struct inputs {
     /* the script's parameters */
@@ -54,7 +54,8 @@ struct inputs {
     char *deployment_strategy;     /* DEPLOYMENT_STRATEGY: "", Recreate, RollingUpdate */
     int model_check;               /* MODEL_CHECK: enum model_check_mode */
     int on_failure;                /* ON_FAILURE: enum on_failure */
-    int verify;                    /* VERIFY_ENDPOINT: enum verify_mode */
+    char *verify_endpoint;         /* VERIFY_ENDPOINT: false, true, external, or a URL */
+    char *verify_model;            /* VERIFY_MODEL_NAME */
     char *verify_ca_file;          /* VERIFY_CA_FILE */
     char *verify_server_name;      /* VERIFY_SERVER_NAME */
     char *verify_certificate_file; /* VERIFY_CERTIFICATE_FILE */
@@ -65,6 +66,7 @@ struct inputs {
     char *gitlab_ca_file;          /* GITLAB_CA_FILE */
     bool gitlab_skip_verification; /* GITLAB_INSECURE_SKIP_TLS_VERIFY */
     char *pipeline_run;            /* PIPELINE_RUN: provenance only */
+    int verify; /* enum verify_mode, filled by inputs_check_verify from verify_endpoint */
     /* filled by inputs_check from resource_limits and env: */
     struct strings limit_names; /* RESOURCE_LIMITS, parsed */
     struct strings limit_values;
@@ -116,3 +118,6 @@ void problems_free(struct problems *problems);
  * only when out of memory. RENDER_ONLY relaxes nothing but NAMESPACE's origin. Pure.
  */
 int inputs_check(struct inputs *inputs, struct problems *problems, struct error **err);
+
+/* The part of it that is about VERIFY_*: all of the checks that `wait` needs. Pure. */
+int inputs_check_verify(struct inputs *inputs, struct problems *problems, struct error **err);

@@ -2,8 +2,8 @@
 
 /*
  * After Ready: does the service itself answer? Sources: KServe "Open Inference Protocol" (v2 health
- * and model ready), "V1 protocol", OpenAI API (GET /v1/models, which vLLM and KServe's Hugging Face
- * server offer).
+ * and model ready), "V1 protocol", TensorFlow Serving's model status, OpenAI API (GET /v1/models,
+ * which vLLM and KServe's Hugging Face server offer).
  */
 
 #include "base/deps.h"
@@ -11,24 +11,85 @@
 #include "deploy/observer.h"
 #include "net/http.h"
 
-struct verify_request {
-    const char *url;             /* base URL of the service */
-    const char *protocol;        /* "v1", "v2", or "" for runtimes that speak OpenAI's */
-    const char *model_name;      /* name under which KServe serves it */
-    const struct inputs *inputs; /* VERIFY_* files and names */
+/* What the files of VERIFY_* hold. */
+struct verify_identity {
+    char *ca_pem;          /* or NULL: the system's roots */
+    char *certificate_pem; /* or NULL */
+    char *key_pem;         /* or NULL; secret, wiped */
 };
 
 /*
- * Asks until the service answers 200 or the deadline passes; between attempts 1 s, doubling to 10
- * s. ANSWERED is the URL that answered (owned). Wrong certificates are final: ERROR_ROLLOUT with a
- * hint that names VERIFY_CA_FILE or VERIFY_SERVER_NAME. ERROR_DEADLINE with the last answer
- * otherwise.
+ * Reads them (nothing without VERIFY_ENDPOINT). A certificate file without a key file holds both.
+ * To be called before anything is applied: a missing or wrong file is ERROR_PARAMETER that names
+ * the parameter.
+ */
+int verify_identity_read(struct verify_identity *out, const struct inputs *inputs,
+                         const struct deps *deps, struct error **err);
+void verify_identity_free(struct verify_identity *identity);
+
+struct verify_request {
+    const char *url;         /* base URL of the service */
+    const char *protocol;    /* "v1", "v2", "grpc-v2", …, or "" for runtimes that say nothing */
+    const char *model_name;  /* name under which the service knows the model */
+    bool model_is_given;     /* by the user, so it must be in a list of models */
+    const char *server_name; /* "" or the name and Host to ask for */
+    bool in_cluster;         /* no proxy */
+    const struct verify_identity *identity;
+};
+
+/*
+ * Asks until the service answers for the model or the deadline passes; between attempts 250 ms,
+ * doubling to 10 s. The protocol's paths are asked first; where the server does not know them
+ * (404), those of the other protocols: many vLLM runtimes are labelled v2. A redirect from http to
+ * https of the same host is followed, as an ingress that terminates TLS sends it.
+ *
+ * ANSWERED is the URL that answered (owned). What cannot pass by itself is final, ERROR_ROLLOUT
+ * with a hint that names the parameter: a certificate that is refused (either side's), a login,
+ * another redirect. ERROR_DEADLINE with the last answer otherwise; ERROR_CANCELED.
  */
 int verify_endpoint(char **answered, const struct verify_request *request, struct http_client *http,
                     const struct observer *observer, const struct deps *deps, int64_t deadline_ms,
                     struct error **err);
 
-/* The paths to ask, in order, all of which must answer 200. NULL-terminated list in OUT (owned
- * strings). Pure. */
-int verify_paths(struct strings *out, const char *protocol, const char *model_name,
+/* The stage of `deploy` and `wait`, told to the observer: where VERIFY_ENDPOINT says, for the
+ * service that OUTCOME describes. Nothing when it is off. OUTCOME's reason is EndpointNotVerified
+ * when it does not answer. */
+struct verify_stage {
+    const struct inputs *inputs;
+    const struct verify_identity *identity;
+    const char *protocol;
+    struct http_client *http;
+    const struct observer *observer;
+    const struct deps *deps;
+    int64_t deadline_ms;
+};
+struct outcome;
+int verify_outcome(struct outcome *outcome, const struct verify_stage *stage, struct error **err);
+
+/* ---- pure parts ---- */
+
+enum verify_dialect { VERIFY_V2, VERIFY_V1, VERIFY_OPENAI };
+enum { VERIFY_DIALECTS = VERIFY_OPENAI + 1 };
+
+/* All dialects, the one of PROTOCOL first. */
+void verify_order(enum verify_dialect out[VERIFY_DIALECTS], const char *protocol);
+
+/* The paths to ask, in order, all of which must answer. NULL-terminated list in OUT (owned
+ * strings). */
+int verify_paths(struct strings *out, enum verify_dialect dialect, const char *model_name,
                  struct error **err);
+
+enum verify_answer {
+    VERIFY_ANSWERS, /* the model serves */
+    VERIFY_ABSENT,  /* the server does not know the path */
+    VERIFY_LATER,   /* not yet */
+    VERIFY_NEVER,   /* and asking again does not help */
+};
+
+/*
+ * Judges the answer to one of the paths of DIALECT. TROUBLE (owned) says in words what is wrong
+ * with it, to be put behind the URL; untouched when it answers. MODEL_NAME is "" when any model
+ * will do in a list.
+ */
+int verify_judge(enum verify_answer *out, char **trouble, enum verify_dialect dialect, int status,
+                 const char *body, size_t length, const char *model_name, struct error **err);

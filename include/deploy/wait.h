@@ -14,6 +14,7 @@ struct wait_options {
     const char *name;
     const char *namespace_;
     enum wait_for wait_for;
+    const struct inputs *inputs; /* for VERIFY_*, checked; WAIT_FOR_READY only */
     const struct observer *observer;
     const struct deps *deps;
     int64_t deadline_ms; /* monotonic */
@@ -25,7 +26,7 @@ struct wait_options {
  * Reads the object, makes a rollout target of what it asks for now, and follows it. A missing
  * object is ERROR_REFUSED with reason NotFound (for WAIT_FOR_DELETED: success). 0 when the state
  * waited for is reached; for WAIT_FOR_READY a failed rollout is ERROR_ROLLOUT, for WAIT_FOR_FAILED
- * a ready one is.
+ * a ready one is. After READY the service itself is asked when VERIFY_ENDPOINT says so.
  */
 int wait_for_service(struct outcome *outcome, const struct wait_options *options,
                      struct error **err);

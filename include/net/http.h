@@ -28,6 +28,9 @@ struct http_trust {
      * Host header stays the URL's. NO_PROXY of the environment is then matched against this name.
      */
     const char *server_name;
+    /* The Host header is the server name too, with http:// as well: for an ingress that routes by
+     * it (gRPC's ssl_target_name_override does the same). */
+    bool server_name_is_host;
     const char *client_certificate_pem;
     const char *client_key_pem; /* secret; libcurl keeps a copy for the connection */
     /*
@@ -89,6 +92,9 @@ void http_library_version(char *out, size_t size);
 /* error->reason of an exchange that ended because the peer's certificate was refused, so that
  * callers can name the parameter that helps. */
 #define HTTP_REASON_UNTRUSTED "Untrusted"
+/* The same when the TLS layer ended it for another reason that does not pass by itself: no common
+ * version, or the peer wants a client certificate, or another one. */
+#define HTTP_REASON_HANDSHAKE "HandshakeFailed"
 
 struct http_client;
 

@@ -31,6 +31,10 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
     const char *name = NULL;
     if (service_name(&name, invocation, err) < 0)
         return -1;
+    if (inputs_check_verify(&application->invocation->inputs, &application->invocation->problems,
+                            err) < 0 ||
+        refuse_problems(application, err) < 0)
+        return -1;
     cleanup_session struct session session = {0};
     if (connect_session(&session, application, err) < 0)
         return -1;
@@ -42,6 +46,7 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
         .name = name,
         .namespace_ = invocation->inputs.namespace_,
         .wait_for = wait_for_of(invocation->settings.wait_for),
+        .inputs = &invocation->inputs,
         .observer = application->observer,
         .deps = application->deps,
         .deadline_ms = application->started_ms + invocation->inputs.timeout_ms,

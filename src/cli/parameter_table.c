@@ -7,7 +7,6 @@
 
 static const char *const strategies[] = {"", "Recreate", "RollingUpdate", NULL};
 static const char *const on_failure[] = {"keep", "rollback", NULL};
-static const char *const verify_modes[] = {"false", "true", "external", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const color_modes[] = {"auto", "always", "never", NULL};
@@ -340,15 +339,22 @@ const struct parameter parameters[] = {
      .help = "when the rollout fails: keep it, or rollback to the spec of before",
      .help_zh = "部署失败时：保留（keep）或回滚（rollback）"},
     {.name = "VERIFY_ENDPOINT",
-     .type = PARAMETER_CHOICE, .group = GROUP_ROLLOUT,
+     .type = PARAMETER_TEXT, .group = GROUP_ROLLOUT,
      .commands = COMMAND_DEPLOY | COMMAND_WAIT,
      .default_value = "false",
-     .value_name = "MODE",
-     .choices = verify_modes,
-     .index = true,
-     INPUT(verify),
-     .help = "after Ready ask the service itself: in the cluster (true) or by its external URL",
-     .help_zh = "就绪后访问推理服务进行验证"},
+     .value_name = "WHERE",
+     INPUT(verify_endpoint),
+     .help = "after Ready ask the service itself: true (in the cluster), external (its own URL), or "
+             "a URL",
+     .help_zh = "就绪后访问推理服务进行验证：true（集群内）、external（外部地址）或指定 URL"},
+    {.name = "VERIFY_MODEL_NAME",
+     .type = PARAMETER_TEXT, .group = GROUP_ROLLOUT,
+     .commands = COMMAND_DEPLOY | COMMAND_WAIT,
+     .default_value = "",
+     .value_name = "NAME",
+     INPUT(verify_model),
+     .help = "name of the model in the service, when it is not the InferenceService's",
+     .help_zh = "服务中的模型名称，默认为推理服务名称"},
     {.name = "VERIFY_CA_FILE",
      .type = PARAMETER_TEXT, .group = GROUP_ROLLOUT,
      .commands = COMMAND_DEPLOY | COMMAND_WAIT,
@@ -363,7 +369,8 @@ const struct parameter parameters[] = {
      .default_value = "",
      .value_name = "NAME",
      INPUT(verify_server_name),
-     .help = "server name to expect in the certificate, when it is not the URL's host",
+     .help = "server name and Host to ask for, when it is not the URL's host (an ingress that "
+             "routes by name)",
      .help_zh = "验证时证书中应有的服务器名称"},
     {.name = "VERIFY_CERTIFICATE_FILE",
      .type = PARAMETER_TEXT, .group = GROUP_ROLLOUT,

@@ -19,6 +19,7 @@ enum {
 struct run {
     const struct deploy_options *options;
     struct outcome *outcome;
+    struct verify_identity identity;
     struct preparation preparation;
     struct kube_applied applied;
     struct verdict verdict;
@@ -29,6 +30,7 @@ static void run_free(struct run *run) {
     verdict_free(&run->verdict);
     kube_applied_free(&run->applied);
     preparation_free(&run->preparation);
+    verify_identity_free(&run->identity);
 }
 
 /* ---- what the outcome learns on the way ---- */
@@ -261,27 +263,16 @@ static void roll_back(struct run *run) {
 
 static int verify(struct run *run, struct error **err) {
     const struct deploy_options *options = run->options;
-    const struct observer *observer = options->observer;
-    bool external = options->inputs->verify == VERIFY_EXTERNAL;
-    const char *url = external ? run->outcome->out_cluster_url : run->outcome->in_cluster_url;
-    observer->begin(observer->user, STAGE_VERIFY, url);
-    if (url[0] == '\0')
-        return error_new(err, ERROR_ROLLOUT,
-                         "VERIFY_ENDPOINT=%s: the InferenceService has no %s URL",
-                         external ? "external" : "true", external ? "external" : "in-cluster");
-    const struct verify_request request = {.url = url,
-                                           .protocol = run->preparation.plan.runtime.protocol,
-                                           .model_name = options->inputs->name,
-                                           .inputs = options->inputs};
-    cleanup_free char *answered = NULL;
-    if (verify_endpoint(&answered, &request, options->session->http, observer, options->deps,
-                        run->deadline_ms - REPORT_RESERVE_MS, err) < 0)
-        return -1;
-    cleanup_free char *found = text_format(err, "%s answers", answered);
-    if (found == NULL)
-        return -1;
-    observer->end(observer->user, STAGE_VERIFY, found);
-    return 0;
+    const struct verify_stage stage = {
+        .inputs = options->inputs,
+        .identity = &run->identity,
+        .protocol = run->preparation.plan.runtime.protocol,
+        .http = options->session->http,
+        .observer = options->observer,
+        .deps = options->deps,
+        .deadline_ms = run->deadline_ms - REPORT_RESERVE_MS,
+    };
+    return verify_outcome(run->outcome, &stage, err);
 }
 
 /* ---- the run ---- */
@@ -299,7 +290,8 @@ static int start_outcome(struct run *run, struct error **err) {
 
 static int run_stages(struct run *run, struct error **err) {
     const struct deploy_options *options = run->options;
-    if (start_outcome(run, err) < 0)
+    if (start_outcome(run, err) < 0 ||
+        verify_identity_read(&run->identity, options->inputs, options->deps, err) < 0)
         return -1;
     const struct prepare_context context = {.session = options->session,
                                             .inputs = options->inputs,
@@ -318,7 +310,7 @@ static int run_stages(struct run *run, struct error **err) {
             roll_back(run);
         return -1;
     }
-    return options->inputs->verify != VERIFY_OFF ? verify(run, err) : 0;
+    return verify(run, err);
 }
 
 int deploy(struct outcome *outcome, const struct deploy_options *options, struct error **err) {

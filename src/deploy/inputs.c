@@ -35,6 +35,8 @@ static const size_t text_offsets[] = {
     offsetof(struct inputs, resource_limits),
     offsetof(struct inputs, env),
     offsetof(struct inputs, deployment_strategy),
+    offsetof(struct inputs, verify_endpoint),
+    offsetof(struct inputs, verify_model),
     offsetof(struct inputs, verify_ca_file),
     offsetof(struct inputs, verify_server_name),
     offsetof(struct inputs, verify_certificate_file),

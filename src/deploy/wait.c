@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "deploy/render.h"
+#include "deploy/verify.h"
 #include "deploy/watch_rollout.h"
 
 int outcome_take_verdict(struct outcome *outcome, const struct verdict *verdict,
@@ -73,8 +74,29 @@ static int note_live(struct outcome *outcome, const json_t *live,
     return 0;
 }
 
+static void tell_reached(const struct wait_options *options) {
+    static const char *const reached[] = {"is ready", "is deleted", "has failed"};
+    options->observer->end(options->observer->user, STAGE_ROLLOUT, reached[options->wait_for]);
+}
+
+static int verify(struct outcome *outcome, const struct wait_options *options, const json_t *live,
+                  const struct verify_identity *identity, struct error **err) {
+    const char *protocol =
+        json_text_at(live, "spec", "predictor", "model", "protocolVersion", NULL);
+    const struct verify_stage stage = {
+        .inputs = options->inputs,
+        .identity = identity,
+        .protocol = or_empty(protocol),
+        .http = options->session->http,
+        .observer = options->observer,
+        .deps = options->deps,
+        .deadline_ms = options->deadline_ms,
+    };
+    return verify_outcome(outcome, &stage, err);
+}
+
 static int follow(struct outcome *outcome, const struct wait_options *options, const json_t *live,
-                  struct error **err) {
+                  const struct verify_identity *identity, struct error **err) {
     const struct rollout_target target = wait_target(live, options->name, options->namespace_);
     if (note_live(outcome, live, &target, err) < 0)
         return -1;
@@ -104,7 +126,11 @@ static int follow(struct outcome *outcome, const struct wait_options *options, c
                            options->namespace_, options->name, verdict.cause);
         if (!text_is_empty(verdict.hint))
             error_hint(err, "%s", verdict.hint);
+    } else {
+        tell_reached(options);
     }
+    if (result == 0 && options->wait_for == WAIT_FOR_READY)
+        result = verify(outcome, options, live, identity, err);
     verdict_free(&verdict);
     return result;
 }
@@ -126,15 +152,16 @@ int wait_for_service(struct outcome *outcome, const struct wait_options *options
     bool gone = result < 0 && error_has_reason(missing, "NotFound");
     if (gone && options->wait_for == WAIT_FOR_DELETED) {
         error_free(missing);
+        tell_reached(options);
         result = 0;
     } else if (result < 0) {
         return error_take(err, missing);
     } else {
-        result = follow(outcome, options, live, err);
-    }
-    if (result == 0) {
-        static const char *const reached[] = {"is ready", "is deleted", "has failed"};
-        observer->end(observer->user, STAGE_ROLLOUT, reached[options->wait_for]);
+        struct verify_identity identity = {.ca_pem = NULL};
+        result = verify_identity_read(&identity, options->inputs, options->deps, err);
+        if (result == 0)
+            result = follow(outcome, options, live, &identity, err);
+        verify_identity_free(&identity);
     }
     return result;
 }

@@ -17,6 +17,7 @@ struct verdict {
     char cause[CAUSE_SIZE];
     const char *hint;
     bool certificate; /* the peer's certificate was refused */
+    bool handshake;   /* the TLS layer ended it, and would again */
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct verdict *verdict, const char *format,
@@ -130,9 +131,11 @@ static void judge_handshake(struct verdict *verdict, const struct http_failure *
     }
     say(verdict, "the TLS handshake failed (%s)", text);
     verdict->failure = RETRY_UNTRUSTED;
+    verdict->handshake = true;
     if (mentions(text, cut) || failure->os_errno == ECONNRESET) {
         say(verdict, "the connection was closed during the TLS handshake");
         verdict->failure = RETRY_NOT_SENT;
+        verdict->handshake = false;
     } else if (mentions(text, plain)) {
         verdict->hint = "The port seems not to speak TLS: check scheme and port of the URL.";
     } else if (mentions(text, wanted)) {
@@ -166,6 +169,7 @@ static void judge_break(struct verdict *verdict, const struct http_failure *fail
     verdict->failure = failure->sent ? RETRY_BROKEN : RETRY_NOT_SENT;
     if (mentions(text, alert)) { /* TLS 1.3: a client certificate is judged after the handshake */
         verdict->failure = RETRY_UNTRUSTED;
+        verdict->handshake = true;
         say(verdict, "the server ended the TLS connection (%s)", text);
         verdict->hint = "The server may require a client certificate that it trusts.";
         return;
@@ -326,5 +330,7 @@ enum retry_failure http_failure_error(const struct http_failure *failure, struct
         error_hint(err, "%s", verdict.hint);
     if (verdict.certificate)
         error_set_answer(err, 0, HTTP_REASON_UNTRUSTED);
+    else if (verdict.handshake)
+        error_set_answer(err, 0, HTTP_REASON_HANDSHAKE);
     return verdict.failure;
 }

@@ -126,9 +126,21 @@ static int set_renamed_url(struct http_transfer *transfer, const char *name, str
     return http_check_option(curl_easy_setopt(transfer->easy, CURLOPT_URL, renamed), err);
 }
 
+static int add_host(struct http_transfer *transfer, const char *host, struct error **err) {
+    cleanup_free char *line = text_format(err, "Host: %s", host);
+    if (line == NULL)
+        return -1;
+    struct curl_slist *headers = curl_slist_append(transfer->headers, line);
+    if (headers == NULL)
+        return error_no_memory(err);
+    transfer->headers = headers;
+    return 0;
+}
+
 /*
  * libcurl takes SNI and the verified name from the URL. So the URL names the certificate's host,
- * CURLOPT_CONNECT_TO sends it to the real one, and the Host header stays the real one's.
+ * CURLOPT_CONNECT_TO sends it to the real one, and the Host header stays the real one's unless the
+ * trust says otherwise.
  */
 static int set_server_name(struct http_transfer *transfer, const struct url *url,
                            struct error **err) {
@@ -142,13 +154,8 @@ static int set_server_name(struct http_transfer *transfer, const struct url *url
         text_format(err, "::%s%s%s:%s", v6 ? "[" : "", url->host, v6 ? "]" : "", url->port);
     if (host == NULL || target == NULL)
         return -1;
-    cleanup_free char *host_line = text_format(err, "Host: %s", host);
-    if (host_line == NULL)
+    if (!trust->server_name_is_host && add_host(transfer, host, err) < 0)
         return -1;
-    struct curl_slist *headers = curl_slist_append(transfer->headers, host_line);
-    if (headers == NULL)
-        return error_no_memory(err);
-    transfer->headers = headers;
     transfer->connect_to = curl_slist_append(NULL, target);
     if (transfer->connect_to == NULL)
         return error_no_memory(err);
@@ -201,8 +208,10 @@ int http_trust_apply(struct http_transfer *transfer, struct error **err) {
         return -1;
     if (set_proxy(transfer, err) < 0)
         return -1;
+    const struct http_trust *trust = transfer->request->trust;
     if (!text_equal(url.scheme, "https"))
-        return 0;
+        return trust != NULL && trust->server_name_is_host ? set_server_name(transfer, &url, err)
+                                                           : 0;
     CURLcode code =
         curl_easy_setopt(transfer->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (http_check_option(code, err) < 0 || set_roots(transfer, err) < 0 ||

@@ -8,6 +8,8 @@
 #include "deploy/rollback.h"
 #include "deploy/verify.h"
 
+#include <string.h>
+
 static json_t *parse(const char *text) {
     json_t *value = json_loads(text, 0, NULL);
     assert_non_null(value);
@@ -68,15 +70,67 @@ static void the_paths_follow_the_protocol(void **state) {
     } cases[] = {
         {"v2", "/v2/health/ready /v2/models/qwen/ready"},
         {"v1", "/v1/models/qwen"},
+        {"grpc-v2", "/v2/health/ready /v2/models/qwen/ready"},
         {"", "/v1/models"},
+        {"openai", "/v1/models"},
     };
     for (size_t i = 0; i < array_length(cases); i++) {
         struct strings paths = {.items = NULL};
-        assert_int_equal(verify_paths(&paths, cases[i].protocol, "qwen", NULL), 0);
+        enum verify_dialect order[VERIFY_DIALECTS];
+        verify_order(order, cases[i].protocol);
+        assert_int_equal(verify_paths(&paths, order[0], "qwen", NULL), 0);
         char *joined = strings_join(&paths, " ", NULL);
         assert_string_equal(joined, cases[i].paths);
         free(joined);
         strings_free(&paths);
+    }
+}
+
+static void the_answer_is_judged_by_status_and_body(void **state) {
+    (void)state;
+    const struct {
+        enum verify_dialect dialect;
+        int status;
+        const char *body;
+        const char *model;
+        enum verify_answer answer;
+        const char *trouble;
+    } cases[] = {
+        {VERIFY_V2, 200, "", "", VERIFY_ANSWERS, NULL},
+        {VERIFY_V2, 200, "{\"name\":\"qwen\",\"ready\":true}", "", VERIFY_ANSWERS, NULL},
+        {VERIFY_V2, 200, "{\"name\":\"qwen\",\"ready\":false}", "", VERIFY_LATER, "not ready"},
+        {VERIFY_V2, 200, "\n <!doctype html>", "", VERIFY_LATER, "web page"},
+        {VERIFY_V2, 404, "", "", VERIFY_ABSENT, "answers 404"},
+        {VERIFY_V2, 503, "", "", VERIFY_LATER, "answers 503"},
+        {VERIFY_V2, 204, "", "", VERIFY_LATER, "answers 204"},
+        {VERIFY_V2, 403, "", "", VERIFY_NEVER, "answers 403"},
+        {VERIFY_V1, 200, "{\"name\":\"qwen\",\"ready\":\"True\"}", "", VERIFY_ANSWERS, NULL},
+        {VERIFY_V1, 200, "{\"name\":\"qwen\",\"ready\":\"False\"}", "", VERIFY_LATER, "not ready"},
+        {VERIFY_V1, 200, "{\"model_version_status\":[{\"state\":\"AVAILABLE\"}]}", "",
+         VERIFY_ANSWERS, NULL},
+        {VERIFY_V1, 200, "{\"model_version_status\":[{\"state\":\"LOADING\"}]}", "", VERIFY_LATER,
+         "available"},
+        {VERIFY_V1, 200, "ok", "", VERIFY_LATER, "without"},
+        {VERIFY_OPENAI, 200, "{\"data\":[{\"id\":\"a\"}]}", "", VERIFY_ANSWERS, NULL},
+        {VERIFY_OPENAI, 200, "{\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}", "b", VERIFY_ANSWERS,
+         NULL},
+        {VERIFY_OPENAI, 200, "{\"data\":[{\"id\":\"a\"}]}", "b", VERIFY_LATER, "VERIFY_MODEL_NAME"},
+        {VERIFY_OPENAI, 200, "{\"data\":[]}", "", VERIFY_LATER, "no model"},
+        {VERIFY_OPENAI, 200, "{\"models\":[\"a\"]}", "a", VERIFY_ANSWERS, NULL},
+        {VERIFY_OPENAI, 200, "[]", "", VERIFY_LATER, "no model"},
+    };
+    for (size_t i = 0; i < array_length(cases); i++) {
+        enum verify_answer answer = VERIFY_LATER;
+        char *trouble = NULL;
+        assert_int_equal(verify_judge(&answer, &trouble, cases[i].dialect, cases[i].status,
+                                      cases[i].body, strlen(cases[i].body), cases[i].model, NULL),
+                         0);
+        assert_int_equal(answer, cases[i].answer);
+        if (cases[i].trouble == NULL)
+            assert_null(trouble);
+        else
+            assert_non_null(strstr(trouble, cases[i].trouble));
+        free(trouble);
     }
 }
 
@@ -85,6 +139,7 @@ int main(void) {
         cmocka_unit_test(the_document_holds_spec_labels_annotations_and_nothing_of_the_server),
         cmocka_unit_test(only_our_own_unchanged_apply_is_taken_back),
         cmocka_unit_test(the_paths_follow_the_protocol),
+        cmocka_unit_test(the_answer_is_judged_by_status_and_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
