@@ -23,6 +23,9 @@ struct model_request {
     const char *library_name; /* LIBRARY_NAME: overrides the card */
 };
 
+/* Is Git LFS on for the project? */
+enum model_lfs { MODEL_LFS_UNKNOWN, MODEL_LFS_ON, MODEL_LFS_OFF };
+
 struct model {
     char *path;              /* full path of the project: "demo/amlmodels/qwen" */
     char *group;             /* first part of the path */
@@ -38,6 +41,7 @@ struct model {
     char *library_name;      /* never "" after resolve */
     char *card_origin;       /* "README.md at 0123abcd", "PIPELINE_TAG and LIBRARY_NAME" */
     char *storage_uri;       /* what KServe downloads: hf://group/name:commit or STORAGE_URI */
+    enum model_lfs lfs;      /* as GitLab's API tells */
     struct strings warnings; /* oddities worth saying once */
 };
 

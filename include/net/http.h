@@ -59,7 +59,8 @@ struct http_request {
     int64_t idle_timeout_ms; /* streams: no byte for so long ends it as broken; 0: never */
     /* NULL: retry_default. GET and HEAD count as idempotent whatever it says (RFC 9110 9.2.2). */
     const struct retry_policy *retry;
-    const char *server; /* how messages name the peer: "GitLab", "the Kubernetes API server" */
+    const char *server;    /* how messages name the peer: "GitLab", "the Kubernetes API server" */
+    bool want_certificate; /* a connection of its own, whose certificates' end is told */
 };
 
 struct http_response {
@@ -69,6 +70,9 @@ struct http_response {
     struct buffer headers;
     int attempts;
     char *retry_note; /* why earlier attempts failed, or NULL; owned */
+    /* With want_certificate: when the first of the server's certificates ends, ms since 1970; 0
+     * without TLS, or when the TLS library does not tell. */
+    int64_t certificate_expires_ms;
 };
 
 /* One request of a batch: either ERROR is set (no usable answer), or RESPONSE holds the answer

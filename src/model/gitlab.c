@@ -197,6 +197,7 @@ static int settle_default_with_card(struct model *model, const struct gitlab *gi
 static int take_project(struct model *model, const struct gitlab *gitlab,
                         const struct gitlab_project *project, struct error **err) {
     const struct gitlab_wish *wish = &gitlab->wish;
+    model->lfs = project->lfs;
     const char *branch = wish->kind == GITLAB_DEFAULT  ? project->default_branch
                          : wish->kind == GITLAB_BRANCH ? wish->name
                                                        : "";

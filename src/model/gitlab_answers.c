@@ -135,6 +135,13 @@ static char *readme_name_of(const json_t *value, struct error **err) {
     return text_copy(plain ? name : "", err);
 }
 
+static enum model_lfs lfs_of(const json_t *project) {
+    const json_t *enabled = json_at(project, "lfs_enabled", NULL);
+    if (!json_is_boolean(enabled))
+        return MODEL_LFS_UNKNOWN;
+    return json_is_true(enabled) ? MODEL_LFS_ON : MODEL_LFS_OFF;
+}
+
 static int fill_project(struct gitlab_project *project, const json_t *value, struct error **err) {
     project->id = text_format(err, "%lld", (long long)json_integer_at(value, 0, "id", NULL));
     project->path = text_of(value, "path_with_namespace", err);
@@ -143,6 +150,7 @@ static int fill_project(struct gitlab_project *project, const json_t *value, str
     project->web_url = url_of(value, "web_url", err);
     project->readme_name = readme_name_of(value, err);
     project->empty = json_is_true_at(value, "empty_repo", NULL);
+    project->lfs = lfs_of(value);
     project->archived = json_is_true_at(value, "archived", NULL);
     project->marked_for_deletion = json_is_string(json_at(value, "marked_for_deletion_on", NULL)) ||
                                    json_is_string(json_at(value, "marked_for_deletion_at", NULL));

@@ -32,9 +32,10 @@ struct gitlab {
     struct gitlab_wish wish;
     char commit[65]; /* wish.name for MODEL_REPO_COMMIT, in lower case */
     struct http_trust trust;
-    char *base;          /* GITLAB_BASE_URL without what a URL needs not */
-    char *authorization; /* secret; NULL: anonymous */
-    bool slashes_broken; /* something between decodes %2F: only numeric ids work */
+    char *base;            /* GITLAB_BASE_URL without what a URL needs not */
+    char *authorization;   /* secret; NULL: anonymous */
+    bool want_certificate; /* of the first request of a batch, see http_request */
+    bool slashes_broken;   /* something between decodes %2F: only numeric ids work */
 };
 
 /* A project as its JSON has it. Text is owned, "" when missing. */
@@ -48,6 +49,7 @@ struct gitlab_project {
     bool empty;
     bool archived;
     bool marked_for_deletion;
+    enum model_lfs lfs;
 };
 
 /* README.md as the files endpoint has it. */

@@ -151,6 +151,7 @@ int gitlab_send(const struct gitlab *gitlab, struct gitlab_get *gets, size_t cou
             .timeout_ms = gitlab->options->request_timeout_ms,
             .retry = &read_policy,
             .server = "GitLab",
+            .want_certificate = gitlab->want_certificate && i == 0,
         };
     }
     if (result == 0)

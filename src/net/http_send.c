@@ -145,6 +145,8 @@ static void settle_answer(struct batch *batch, struct slot *slot) {
     if (plan_retry(batch, slot, &outcome, cause))
         return;
     response->attempts = slot->attempts;
+    if (slot->request->want_certificate)
+        response->certificate_expires_ms = http_certificate_expiry(slot->transfer->easy);
     if (slot->attempts > 1)
         response->retry_note = text_copy(buffer_text(&slot->note), NULL);
     slot->result->response = *response;

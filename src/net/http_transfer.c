@@ -192,6 +192,11 @@ static int set_basics(struct http_transfer *transfer, struct error **err) {
     SET(CURLOPT_WRITEDATA, transfer);
     if (transfer->client->user_agent != NULL)
         SET(CURLOPT_USERAGENT, transfer->client->user_agent);
+    if (transfer->request->want_certificate) { /* shown in a full handshake only */
+        SET(CURLOPT_CERTINFO, 1L);
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+        SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    }
     return http_check_option(code, err);
 }
 
