@@ -19,13 +19,14 @@ enum diagnosis_weight {
 };
 
 /*
- * One row: matches when TEXT holds each of ALL (case does not matter) and not NONE. CAUSE and HINT
- * are templates: "{name}" is replaced by the value of that name, "{name|other words}" by "other
- * words" when the value is missing or "". A row with no patterns matches everything (the last of a
- * table).
+ * One row: matches when TEXT holds each of ALL, one of ANY (if there are any) and not NONE; case
+ * does not matter. CAUSE and HINT are templates: "{name}" is replaced by the value of that name,
+ * "{name|other words}" by "other words" when the value is missing or "". A row with no patterns
+ * matches everything (the last of a table).
  */
 struct diagnosis_rule {
     const char *all[3];
+    const char *any[16];
     const char *none;
     enum diagnosis_weight weight;
     const char *reason;
@@ -52,11 +53,14 @@ void diagnosis_free(struct diagnosis *diagnosis);
 const struct diagnosis_rule *diagnose_match(const struct diagnosis_rule *rules, size_t count,
                                             const char *text);
 
+/* Where in TEXT the pattern is that RULE matched by; NULL when it has none. */
+const char *diagnose_place(const struct diagnosis_rule *rule, const char *text);
+
 /* Fills OUT from a row. The values are redacted, made printable and cut to 400 bytes each. */
 int diagnose_fill(struct diagnosis *out, const struct diagnosis_rule *rule,
                   const struct diagnosis_value *values, size_t count, struct error **err);
 
-/* Expands one template; owned text. */
+/* Expands one template; owned text. A value's own full stop does not double the template's. */
 char *diagnose_expand(const char *template_, const struct diagnosis_value *values, size_t count,
                       struct error **err);
 

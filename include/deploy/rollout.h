@@ -38,6 +38,9 @@ struct rollout_target {
     const char *gpu_memory;
     const char *pvc_name;
     bool host_ipc;
+    const json_t *spec; /* as the API server answered the apply, or NULL: a later spec that differs
+                           is somebody else's */
+    const char *spec_digest;      /* of a transcript, instead of SPEC */
     const json_t *limits;         /* spec.predictor.model.resources.limits as applied, or NULL */
     const json_t *runtime_limits; /* resources.limits of the runtime's container (KServe merges
                                      them), or NULL */
@@ -58,7 +61,7 @@ struct rollout_patience {
     int64_t unschedulable_ms; /* Unschedulable without an autoscaler at work; 0: until the deadline
                                  (0) */
     int64_t invalid_grace_ms; /* InvalidSpec must have been seen changed or last so long after the
-                                 apply (15 s) */
+                                 apply (30 s) */
     int64_t config_error_ms;  /* CreateContainerConfigError (20 s) */
     int64_t
         created_nothing_ms; /* no Deployment of this revision at all: name the controller (60 s) */

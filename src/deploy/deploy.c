@@ -121,6 +121,7 @@ static struct rollout_target target_of(const struct run *run) {
                           "resources", "limits", NULL),
         .runtime_limits = json_at(runtime_container(run->preparation.plan.runtime.runtime),
                                   "resources", "limits", NULL),
+        .spec = json_at(object, "spec", NULL),
         .status_before = json_at(object, "status", NULL),
     };
 }

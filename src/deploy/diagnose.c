@@ -25,7 +25,19 @@ static bool matches(const struct diagnosis_rule *rule, const char *text) {
     for (size_t i = 0; i < array_length(rule->all) && rule->all[i] != NULL; i++)
         if (!holds(text, rule->all[i]))
             return false;
-    return rule->none == NULL || !holds(text, rule->none);
+    bool found = rule->any[0] == NULL;
+    for (size_t i = 0; i < array_length(rule->any) && rule->any[i] != NULL && !found; i++)
+        found = holds(text, rule->any[i]);
+    return found && (rule->none == NULL || !holds(text, rule->none));
+}
+
+const char *diagnose_place(const struct diagnosis_rule *rule, const char *text) {
+    const char *place = NULL;
+    for (size_t i = 0; i < array_length(rule->any) && rule->any[i] != NULL && place == NULL; i++)
+        place = strcasestr(text, rule->any[i]);
+    if (place == NULL && rule->all[0] != NULL)
+        place = strcasestr(text, rule->all[0]);
+    return place;
 }
 
 const struct diagnosis_rule *diagnose_match(const struct diagnosis_rule *rules, size_t count,
@@ -45,13 +57,18 @@ static const char *value_of(const struct diagnosis_value *values, size_t count, 
     return NULL;
 }
 
-static int append_value(struct buffer *out, const char *value, struct error **err) {
+/* NEXT is what the template goes on with. */
+static int append_value(struct buffer *out, const char *value, char next, struct error **err) {
     cleanup_free char *clean = redact_text(value, err);
     if (clean == NULL)
         return -1;
     text_make_printable(clean);
+    size_t length = strlen(clean);
+    while (length > 0 &&
+           (strchr(" ,;:", clean[length - 1]) != NULL || (clean[length - 1] == '.' && next == '.')))
+        clean[--length] = '\0';
     buffer_append(out, clean, text_utf8_prefix(clean, LONGEST_VALUE));
-    if (strlen(clean) > LONGEST_VALUE)
+    if (length > LONGEST_VALUE)
         buffer_append_text(out, "…");
     return 0;
 }
@@ -68,7 +85,7 @@ char *diagnose_expand(const char *template_, const struct diagnosis_value *value
         const char *bar = memchr(at, '|', (size_t)(end - at));
         const char *stop = bar != NULL ? bar : end;
         const char *value = value_of(values, count, at + 1, (size_t)(stop - at - 1));
-        if (value != NULL && append_value(&out, value, err) < 0)
+        if (value != NULL && append_value(&out, value, end[1], err) < 0)
             return NULL;
         if (value == NULL && bar != NULL)
             buffer_append(&out, bar + 1, (size_t)(end - bar - 1));

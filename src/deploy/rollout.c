@@ -157,6 +157,7 @@ int rollout_judge(struct verdict *out, struct rollout *rollout, int64_t now_ms,
                   struct error **err) {
     struct judgement judgement = {.rollout = rollout, .now_ms = now_ms};
     struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
+    revision_track(rollout);
     track_proof(rollout);
     int result = collect_trouble(&judgement, err);
     if (result == 0) {

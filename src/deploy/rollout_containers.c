@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANK_CONFIG = 50, RANK_IMAGE = 48, RANK_CRASH = 45, LAST_LINES = 3 };
+enum { RANK_CONFIG = 50, RANK_IMAGE = 48, RANK_CRASH = 45 };
 
 /* What is known of one container of one pod. */
 struct container {
     const struct observed *pod;
     const json_t *status;
+    const json_t *spec;
     bool init;
     const char *pod_name;
     const char *name;
@@ -21,14 +22,14 @@ struct container {
 };
 
 static struct container container_of(const struct observed *pod, const json_t *status, bool init) {
-    const json_t *spec = json_at(pod->object, "spec", NULL);
     const char *name = text_or_empty(json_text_at(status, "name", NULL));
-    const json_t *container =
-        named_in(json_object_get(spec, init ? "initContainers" : "containers"), name);
-    const char *image = json_text_at(container, "image", NULL);
+    const json_t *spec =
+        named_in(json_at(pod->object, "spec", init ? "initContainers" : "containers", NULL), name);
+    const char *image = json_text_at(spec, "image", NULL);
     return (struct container){
         .pod = pod,
         .status = status,
+        .spec = spec,
         .init = init,
         .pod_name = text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
         .name = name,
@@ -38,36 +39,131 @@ static struct container container_of(const struct observed *pod, const json_t *s
     };
 }
 
+/* ---- words for people ---- */
+
+struct words {
+    char subject[192]; /* begins a sentence */
+    char object[192];
+    char origin[320]; /* where its image and command are set */
+};
+
+static void words_of(struct words *out, const struct rollout *rollout,
+                     const struct container *container) {
+    const char *runtime = rollout->target.runtime;
+    if (text_equal(container->name, STORAGE_CONTAINER)) {
+        (void)snprintf(out->subject, sizeof(out->subject),
+                       "The download of the model (" STORAGE_CONTAINER ")");
+        (void)snprintf(out->object, sizeof(out->object),
+                       "the download of the model (" STORAGE_CONTAINER ")");
+        (void)snprintf(out->origin, sizeof(out->origin),
+                       "KServe's storage initializer (ClusterStorageContainer)");
+        return;
+    }
+    bool server = text_equal(container->name, MODEL_CONTAINER);
+    (void)snprintf(out->subject, sizeof(out->subject), server ? "The model server" : "Container %s",
+                   container->name);
+    (void)snprintf(out->object, sizeof(out->object), server ? "the model server" : "container %s",
+                   container->name);
+    (void)snprintf(out->origin, sizeof(out->origin), "the runtime%s%s",
+                   runtime[0] != '\0' ? " " : "", runtime);
+}
+
+/* The limit of the container's memory, or NULL. */
+static const char *memory_limit(const struct container *container) {
+    return json_text_at(container->spec, "resources", "limits", "memory", NULL);
+}
+
+static int diagnose_container(struct trouble *trouble, const struct rollout *rollout,
+                              const struct container *container, const struct diagnosis_rule *rules,
+                              size_t count, const char *text, const char *line,
+                              struct error **err) {
+    struct words words;
+    words_of(&words, rollout, container);
+    const struct diagnosis_value values[] = {
+        {"Container", words.subject},
+        {"container", words.object},
+        {"origin", words.origin},
+        {"image", container->image},
+        {"limit", memory_limit(container)},
+        {"line", line},
+        {"why", line},
+        {"message", container->message},
+    };
+    return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values),
+                            err);
+}
+
 /* ---- images ---- */
 
-static bool is_image_trouble(const char *reason) {
-    static const char *const reasons[] = {"ErrImagePull",        "ImagePullBackOff",
-                                          "InvalidImageName",    "ErrImageNeverPull",
-                                          "RegistryUnavailable", "ImageInspectError"};
-    for (size_t i = 0; i < array_length(reasons); i++)
-        if (text_equal(reason, reasons[i]))
+static bool is_among(const char *reason, const char *const *reasons) {
+    for (; *reasons != NULL; reasons++)
+        if (text_equal(reason, *reasons))
             return true;
     return false;
 }
 
+static const char *const image_troubles[] = {
+    "ErrImagePull",        "ImagePullBackOff",  "InvalidImageName",          "ErrImageNeverPull",
+    "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed", NULL};
+
+/* What the node said when the pull failed: back-off often repeats only that it failed. */
+static const char *pull_text(const struct rollout *rollout, const struct container *container) {
+    static const char *const failed[] = {"Failed", NULL};
+    const char *uid = text_or_empty(json_text_at(container->pod->object, "metadata", "uid", NULL));
+    const char *why = container->pod->pull_message;
+    const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
+    if (why != NULL && (container->image[0] == '\0' || text_contains(why, container->image)))
+        return why;
+    const char *found = NULL;
+    for (size_t i = 0; i < events->count; i++) {
+        const char *message = event_message(&events->items[i]);
+        if (event_is_about(&events->items[i], uid, failed) &&
+            text_contains(message, "pull image") && text_contains(message, container->image) &&
+            (found == NULL || strcmp(message, found) > 0))
+            found = message;
+    }
+    return found != NULL ? found : why;
+}
+
+/* Image names may hold words of the tables, so that they are cut out of what is looked at. */
+static void cut_out(char *text, const char *what) {
+    size_t length = strlen(what);
+    if (length < 3)
+        return;
+    for (char *at = strstr(text, what); at != NULL; at = strstr(at, what))
+        memmove(at, at + length, strlen(at + length) + 1);
+}
+
+/* The end of the chain of errors says most: "rpc error: … : not found". */
+static const char *last_link(const char *text) {
+    const char *place = strstr(text, "desc = ");
+    return place != NULL ? place + strlen("desc = ") : text;
+}
+
 static int judge_image(struct judgement *judgement, const struct container *container,
                        struct error **err) {
-    const char *why = container->pod->pull_message;
-    const char *message = text_is_empty(why) ? container->message : why;
-    cleanup_free char *text = text_format(err, "%s %s", container->waiting, message);
+    const struct rollout *rollout = judgement->rollout;
+    const char *why = pull_text(rollout, container);
+    cleanup_free char *text =
+        text_format(err, "%s %s %s", container->waiting, container->message, text_or_empty(why));
     if (text == NULL)
         return -1;
-    const struct diagnosis_value values[] = {{"image", container->image}};
+    cut_out(text, container->image);
+    const char *told = text_is_empty(why) ? container->message : why;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_IMAGE};
-    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_image, diagnose_image_count, text,
-                         values, 1, err) < 0 ||
+    if (diagnose_container(&trouble, rollout, container, diagnose_image, diagnose_image_count, text,
+                           last_link(told), err) < 0 ||
         evidence_add(&trouble.evidence, err, "container %s of pod %s: %s: %s", container->name,
-                     container->pod_name, container->waiting, message) < 0)
+                     container->pod_name, container->waiting, container->message) < 0)
+        return -1;
+    if (!text_equal(told, container->message) &&
+        evidence_add(&trouble.evidence, err, "container %s of pod %s: %s", container->name,
+                     container->pod_name, told) < 0)
         return -1;
     bool again = text_equal(container->waiting, "ImagePullBackOff");
     enum diagnosis_weight weight = trouble.diagnosis.weight;
     bool lasts = judgement_lasts(judgement, container->pod->trouble_since_ms,
-                                 judgement->rollout->patience.image_pull_ms);
+                                 rollout->patience.image_pull_ms);
     trouble.final = weight == DIAGNOSIS_FINAL || (weight == DIAGNOSIS_DECIDED && again) || lasts;
     if (weight == DIAGNOSIS_FINAL)
         trouble.failure = FAILURE_TERMINAL;
@@ -77,22 +173,20 @@ static int judge_image(struct judgement *judgement, const struct container *cont
 
 /* ---- containers that cannot be made ---- */
 
-static bool is_start_trouble(const char *reason) {
-    static const char *const reasons[] = {"CreateContainerConfigError", "CreateContainerError",
-                                          "RunContainerError",          "PreStartHookError",
-                                          "PreCreateHookError",         "PostStartHookError"};
-    for (size_t i = 0; i < array_length(reasons); i++)
-        if (text_equal(reason, reasons[i]))
-            return true;
-    return false;
-}
+static const char *const start_troubles[] = {"CreateContainerConfigError",
+                                             "CreateContainerError",
+                                             "RunContainerError",
+                                             "PreStartHookError",
+                                             "PreCreateHookError",
+                                             "PostStartHookError",
+                                             NULL};
 
 static int judge_start(struct judgement *judgement, const struct container *container,
                        struct error **err) {
-    const struct diagnosis_value values[] = {{"container", container->name}};
+    const struct rollout *rollout = judgement->rollout;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_CONFIG};
-    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_start, diagnose_start_count,
-                         container->message, values, 1, err) < 0 ||
+    if (diagnose_container(&trouble, rollout, container, diagnose_start, diagnose_start_count,
+                           container->message, NULL, err) < 0 ||
         evidence_add(&trouble.evidence, err, "container %s of pod %s: %s: %s", container->name,
                      container->pod_name, container->waiting, container->message) < 0)
         return -1;
@@ -101,7 +195,7 @@ static int judge_start(struct judgement *judgement, const struct container *cont
         trouble.failure = FAILURE_TERMINAL;
     } else if (trouble.diagnosis.weight != DIAGNOSIS_PASSING) {
         trouble.final = judgement_lasts(judgement, container->pod->trouble_since_ms,
-                                        judgement->rollout->patience.config_error_ms);
+                                        rollout->patience.config_error_ms);
     }
     judgement_consider(judgement, &trouble);
     return 0;
@@ -115,98 +209,133 @@ static const json_t *last_end(const json_t *status) {
     return now != NULL ? now : json_at(status, "lastState", "terminated", NULL);
 }
 
+static bool has_ended_now(const struct container *container) {
+    return json_at(container->status, "state", "terminated", NULL) != NULL ||
+           text_equal(container->waiting, "CrashLoopBackOff");
+}
+
+static int64_t restarts_of(const json_t *status) {
+    return json_integer_at(status, 0, "restartCount", NULL);
+}
+
 /* How often it ended badly: each restart followed an end, and it may be ended right now. */
 static int64_t crashes_of(const struct container *container, const json_t *end) {
-    int64_t restarts = json_integer_at(container->status, 0, "restartCount", NULL);
-    bool ended_now = json_at(container->status, "state", "terminated", NULL) != NULL ||
-                     text_equal(container->waiting, "CrashLoopBackOff");
     bool bad = json_integer_at(end, 0, "exitCode", NULL) != 0;
-    return restarts + (ended_now && (bad || !container->init) ? 1 : 0);
+    return restarts_of(container->status) +
+           (has_ended_now(container) && (bad || !container->init) ? 1 : 0);
 }
 
-static const char *log_of(const struct rollout *rollout, const struct container *container) {
-    const struct observed_set *logs = &rollout->sets[ROLLOUT_LOG];
-    const char *found = NULL;
-    for (size_t i = 0; i < logs->count; i++) {
-        const json_t *log = logs->items[i].object;
-        if (log != NULL && text_equal(json_text_at(log, "pod", NULL), container->pod_name) &&
-            text_equal(json_text_at(log, "container", NULL), container->name) &&
-            !text_is_empty(json_text_at(log, "text", NULL)))
-            found = json_text_at(log, "text", NULL);
-    }
-    return found;
+/*
+ * It crashed while it was watched, or is down now. What runs again since before we looked may have
+ * been mended meanwhile: its old crashes alone decide nothing.
+ */
+static bool crashes_now(const struct container *container) {
+    const json_t *then =
+        named_in(json_at(container->pod->first, "status",
+                         container->init ? "initContainerStatuses" : "containerStatuses", NULL),
+                 container->name);
+    return has_ended_now(container) || restarts_of(container->status) > restarts_of(then);
 }
 
-/* The start of the last COUNT lines of TEXT that hold anything. */
-static const char *tail_of(const char *text, int count) {
-    const char *end = text + strlen(text);
-    while (end > text && strchr(" \r\n\t", end[-1]) != NULL)
-        end--;
-    const char *at = end;
-    while (at > text && count > 0)
-        if (*--at == '\n' && --count == 0)
-            return at + 1;
-    return at;
-}
-
-static int add_log_evidence(struct trouble *trouble, const struct container *container,
-                            const char *log, struct error **err) {
-    for (const char *at = tail_of(log, LAST_LINES); *at != '\0';) {
-        size_t length = strcspn(at, "\n");
-        if (length > 0 && evidence_add(&trouble->evidence, err, "log %s: %.*s", container->name,
-                                       (int)(length < 500 ? length : 500), at) < 0)
-            return -1;
-        at += length + (at[length] == '\n' ? 1 : 0);
-    }
-    return 0;
-}
-
-static int want_log(struct trouble *trouble, const struct container *container,
-                    struct error **err) {
+static int want_logs(struct trouble *trouble, const struct container *container,
+                     struct error **err) {
     bool running = json_at(container->status, "state", "running", NULL) != NULL;
-    return strings_add_format(&trouble->wanted_logs, err, "%s/%s/%s", container->pod_name,
-                              container->name, running ? "previous" : "current");
-}
-
-/* The limit of the container's memory, or NULL. */
-static const char *memory_limit(const struct container *container) {
-    const json_t *spec = json_at(container->pod->object, "spec", NULL);
-    const json_t *found = named_in(
-        json_object_get(spec, container->init ? "initContainers" : "containers"), container->name);
-    return json_text_at(found, "resources", "limits", "memory", NULL);
-}
-
-/* Text that the tables of logs look at: the log's tail and the termination message. */
-static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout,
-                          const struct container *container, const json_t *end, const char *log,
-                          struct error **err) {
-    int exit_code = (int)json_integer_at(end, 0, "exitCode", NULL);
-    const char *message = text_or_empty(json_text_at(end, "message", NULL));
-    const char *tail = log != NULL ? log : message;
-    cleanup_free char *last = text_copy(tail_of(tail, 1), err);
-    cleanup_free char *text = text_format(err, "%s\n%s", log != NULL ? log : "", message);
-    cleanup_free char *code = text_format(err, "exit %d; %s", exit_code, message);
-    if (last == NULL || text == NULL || code == NULL)
+    if (strings_add_format(&trouble->wanted_logs, err, "%s/%s/%s", container->pod_name,
+                           container->name, running ? "previous" : "current") < 0)
         return -1;
-    for (size_t length = strlen(last); length > 0 && strchr(" \r\n", last[length - 1]) != NULL;)
-        last[--length] = '\0';
-    const struct diagnosis_value values[] = {{"container", container->name},
-                                             {"limit", memory_limit(container)},
-                                             {"last", last},
-                                             {"image", container->image}};
-    if (text_equal(json_text_at(end, "reason", NULL), "OOMKilled"))
-        return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count, "OOMKilled",
-                                values, array_length(values), err);
+    bool downloaded =
+        named_in(json_at(container->pod->object, "status", "initContainerStatuses", NULL),
+                 STORAGE_CONTAINER) != NULL;
+    return !container->init && downloaded
+               ? strings_add_format(&trouble->wanted_logs, err, "%s/" STORAGE_CONTAINER "/current",
+                                    container->pod_name)
+               : 0;
+}
+
+/* The newest word of the node on why it ends the container: a probe that fails. */
+static const char *probe_of(const struct rollout *rollout, const struct container *container) {
+    static const char *const reasons[] = {"Unhealthy", "Killing", NULL};
+    const char *uid = json_text_at(container->pod->object, "metadata", "uid", NULL);
+    const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
+    bool liveness = false;
+    for (size_t i = 0; i < events->count; i++) {
+        const char *message = event_message(&events->items[i]);
+        if (!event_is_about(&events->items[i], uid, reasons))
+            continue;
+        if (strcasestr(message, "startup probe") != NULL)
+            return "startup";
+        liveness = liveness || strcasestr(message, "liveness probe") != NULL;
+    }
+    return liveness ? "liveness" : "";
+}
+
+static bool is_start_error(const json_t *end) {
+    static const char *const reasons[] = {"StartError", "ContainerCannotRun", NULL};
+    return is_among(text_or_empty(json_text_at(end, "reason", NULL)), reasons);
+}
+
+/* Exit codes that say more than a log which no table knows. */
+static bool is_telling_code(int64_t code) {
+    return code == 0 || code == 126 || code == 127 || (code >= 132 && code <= 139) || code == 143;
+}
+
+/* TEXT: what the container wrote and its termination message. *LINE: the line that tells why. */
+static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout,
+                          const struct container *container, const json_t *end, const char *text,
+                          const char **place, struct error **err) {
+    int64_t exit_code = json_integer_at(end, 0, "exitCode", NULL);
+    const char *message = text_or_empty(json_text_at(end, "message", NULL));
+    *place = telling_place(text);
+    if (text_equal(json_text_at(end, "reason", NULL), "OOMKilled")) {
+        cleanup_free char *own = text_format(err, "OOMKilled %s", container->name);
+        return own == NULL ? -1
+                           : diagnose_container(trouble, rollout, container, diagnose_own,
+                                                diagnose_own_count, own, NULL, err);
+    }
+    if (is_start_error(end))
+        return diagnose_container(trouble, rollout, container, diagnose_start, diagnose_start_count,
+                                  message, NULL, err);
     const struct diagnosis_rule *rules = container->init ? diagnose_storage : diagnose_server;
     size_t count = container->init ? diagnose_storage_count : diagnose_server_count;
-    bool told = diagnose_match(rules, count - 1, text) != NULL;
-    bool by_code = !told && (exit_code == 0 || exit_code == 126 || exit_code == 127 ||
-                             exit_code == 137 || exit_code == 139 || exit_code == 143);
-    if (by_code)
-        return trouble_diagnose(trouble, rollout, diagnose_exit, diagnose_exit_count, code, values,
-                                array_length(values), err);
-    return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values),
-                            err);
+    const struct diagnosis_rule *rule = diagnose_match(rules, count - 1, text);
+    if (rule != NULL)
+        *place = diagnose_place(rule, text);
+    if (rule == NULL && is_telling_code(exit_code)) {
+        cleanup_free char *code =
+            text_format(err, "exit %lld; %s", (long long)exit_code, probe_of(rollout, container));
+        return code == NULL ? -1
+                            : diagnose_container(trouble, rollout, container, diagnose_exit,
+                                                 diagnose_exit_count, code, NULL, err);
+    }
+    cleanup_free char *line = *place != NULL ? line_at(text, *place, err) : text_copy("", err);
+    return line == NULL
+               ? -1
+               : diagnose_container(trouble, rollout, container, rules, count, text, line, err);
+}
+
+static int add_crash_evidence(struct trouble *trouble, const struct rollout *rollout,
+                              const struct container *container, const json_t *end,
+                              const char *text, const char *place, bool logged,
+                              struct error **err) {
+    int64_t crashes = crashes_of(container, end);
+    const char *message = text_or_empty(json_text_at(end, "message", NULL));
+    const char *reason = text_or_empty(json_text_at(end, "reason", NULL));
+    if (evidence_add(&trouble->evidence, err,
+                     "container %s of pod %s ended %lld time%s, last with exit code %lld%s%s%s",
+                     container->name, container->pod_name, (long long)crashes,
+                     crashes == 1 ? "" : "s", (long long)json_integer_at(end, 0, "exitCode", NULL),
+                     reason[0] != '\0' ? " (" : "", reason, reason[0] != '\0' ? ")" : "") < 0)
+        return -1;
+    /* KServe's containers put their log's end into the message: lines, too */
+    if ((logged || message[0] != '\0') &&
+        log_evidence(&trouble->evidence, container->name, text, place, err) < 0)
+        return -1;
+    const char *download =
+        container->init ? NULL : log_text(rollout, container->pod_name, STORAGE_CONTAINER, false);
+    if (download != NULL &&
+        log_evidence(&trouble->evidence, STORAGE_CONTAINER, download, NULL, err) < 0)
+        return -1;
+    return logged ? 0 : want_logs(trouble, container, err);
 }
 
 static int judge_crash(struct judgement *judgement, const struct container *container,
@@ -219,26 +348,27 @@ static int judge_crash(struct judgement *judgement, const struct container *cont
     int64_t crashes = crashes_of(container, end);
     if (crashes <= 0)
         return 0;
-    const char *log = log_of(rollout, container);
-    bool memory = text_equal(json_text_at(end, "reason", NULL), "OOMKilled");
+    bool running = json_at(container->status, "state", "running", NULL) != NULL;
+    const char *log = log_text(rollout, container->pod_name, container->name, running);
+    cleanup_free char *text =
+        log != NULL
+            ? text_format(err, "%s\n%s", text_or_empty(json_text_at(end, "message", NULL)), log)
+            : text_copy(text_or_empty(json_text_at(end, "message", NULL)), err);
+    if (text == NULL)
+        return -1;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_CRASH};
-    if (diagnose_crash(&trouble, rollout, container, end, log, err) < 0)
+    const char *place = NULL;
+    if (diagnose_crash(&trouble, rollout, container, end, text, &place, err) < 0 ||
+        add_crash_evidence(&trouble, rollout, container, end, text, place, log != NULL, err) < 0)
         return -1;
-    if (evidence_add(&trouble.evidence, err,
-                     "container %s of pod %s ended %lld times, last with exit code %d (%s)%s%s",
-                     container->name, container->pod_name, (long long)crashes,
-                     (int)json_integer_at(end, 0, "exitCode", NULL),
-                     text_or_empty(json_text_at(end, "reason", NULL)),
-                     text_is_empty(json_text_at(end, "message", NULL)) ? "" : ": ",
-                     text_or_empty(json_text_at(end, "message", NULL))) < 0)
-        return -1;
-    if (log != NULL ? add_log_evidence(&trouble, container, log, err) < 0
-                    : want_log(&trouble, container, err) < 0)
-        return -1;
+    bool memory = text_equal(json_text_at(end, "reason", NULL), "OOMKilled");
     int64_t most =
         memory ? rollout->patience.out_of_memory_kills : rollout->patience.crash_restarts;
-    trouble.final = crashes >= most || trouble.diagnosis.weight == DIAGNOSIS_FINAL ||
-                    (trouble.diagnosis.weight == DIAGNOSIS_DECIDED && crashes >= 2);
+    bool decided = crashes >= most || trouble.diagnosis.weight == DIAGNOSIS_FINAL ||
+                   (trouble.diagnosis.weight == DIAGNOSIS_DECIDED && crashes >= 2);
+    trouble.final = decided && crashes_now(container);
+    if (trouble.diagnosis.weight == DIAGNOSIS_FINAL)
+        trouble.failure = FAILURE_TERMINAL;
     judgement_consider(judgement, &trouble);
     return 0;
 }
@@ -246,9 +376,9 @@ static int judge_crash(struct judgement *judgement, const struct container *cont
 int container_judge(struct judgement *judgement, const struct observed *pod, const json_t *status,
                     bool init, struct error **err) {
     const struct container container = container_of(pod, status, init);
-    if (is_image_trouble(container.waiting))
+    if (is_among(container.waiting, image_troubles))
         return judge_image(judgement, &container, err);
-    if (is_start_trouble(container.waiting))
+    if (is_among(container.waiting, start_troubles))
         return judge_start(judgement, &container, err);
     return judge_crash(judgement, &container, err);
 }

@@ -20,56 +20,106 @@ static bool is_among(const char *reason, const char *const *reasons) {
     return false;
 }
 
+bool event_is_about(const struct observed *event, const char *uid, const char *const *reasons) {
+    return event->object != NULL && !text_is_empty(uid) &&
+           text_equal(json_text_at(event->object, "involvedObject", "uid", NULL), uid) &&
+           is_among(event_reason(event), reasons);
+}
+
+/* By resourceVersion, so that the order in which watches of other kinds come in does not matter. */
+static bool is_newer(const struct observed *left, const struct observed *right) {
+    return left->version >= 0 && right->version >= 0 && left->version != right->version
+               ? left->version > right->version
+               : left->sequence > right->sequence;
+}
+
 const struct observed *event_about(const struct rollout *rollout, const char *uid,
                                    const char *const *reasons) {
     const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
     const struct observed *newest = NULL;
     for (size_t i = 0; i < events->count; i++) {
         const struct observed *event = &events->items[i];
-        if (event->object == NULL || !is_among(event_reason(event), reasons) ||
-            text_is_empty(uid) ||
-            !text_equal(json_text_at(event->object, "involvedObject", "uid", NULL), uid))
-            continue;
-        if (newest == NULL || event->sequence > newest->sequence)
+        if (event_is_about(event, uid, reasons) && (newest == NULL || is_newer(event, newest)))
             newest = event;
     }
     return newest;
 }
 
-const struct observed *event_of_pods(const struct rollout *rollout, const char *const *reasons) {
-    const struct observed_set *pods = &rollout->sets[ROLLOUT_POD];
-    for (size_t i = 0; i < pods->count; i++) {
-        const json_t *pod = pods->items[i].object;
-        const struct observed *event =
-            pod != NULL && pod_is_new(rollout, pod)
-                ? event_about(rollout, json_text_at(pod, "metadata", "uid", NULL), reasons)
-                : NULL;
-        if (event != NULL)
-            return event;
+/* The node got past volumes and network: a container was at least tried. */
+static bool has_begun(const json_t *pod) {
+    static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
+    for (size_t i = 0; i < array_length(lists); i++) {
+        size_t index = 0;
+        const json_t *status = NULL;
+        json_array_foreach(json_at(pod, "status", lists[i], NULL), index, status) {
+            const char *waiting =
+                text_or_empty(json_text_at(status, "state", "waiting", "reason", NULL));
+            bool waits = waiting[0] == '\0' || text_equal(waiting, "ContainerCreating") ||
+                         text_equal(waiting, "PodInitializing");
+            if (!waits || json_at(status, "state", "running", NULL) != NULL ||
+                json_at(status, "state", "terminated", NULL) != NULL ||
+                json_integer_at(status, 0, "restartCount", NULL) > 0)
+                return true;
+        }
     }
-    return NULL;
+    return condition_is(condition_of(pod, "PodReadyToStartContainers"), "True");
+}
+
+/*
+ * The event that says most about why POD waits for its volumes or network, or NULL; *SINCE_MS: when
+ * the first of them came.
+ */
+static const struct observed *mount_event(const struct rollout *rollout, const json_t *pod,
+                                          int64_t *since_ms) {
+    static const char *const troubles[] = {"FailedMount", "FailedAttachVolume",
+                                           "FailedCreatePodSandBox", NULL};
+    static const char *const all[] = {"FailedMount",
+                                      "FailedAttachVolume",
+                                      "FailedCreatePodSandBox",
+                                      "Pulling",
+                                      "Pulled",
+                                      "Created",
+                                      "Started",
+                                      NULL};
+    const char *uid = text_or_empty(json_text_at(pod, "metadata", "uid", NULL));
+    const struct observed *newest = event_about(rollout, uid, all);
+    if (newest == NULL || !is_among(event_reason(newest), troubles))
+        return NULL;
+    const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
+    const struct observed *telling = NULL;
+    *since_ms = newest->first_ms;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct observed *event = &events->items[i];
+        if (!event_is_about(event, uid, troubles))
+            continue;
+        if (event->first_ms < *since_ms)
+            *since_ms = event->first_ms;
+        bool tells =
+            diagnose_match(diagnose_mount, diagnose_mount_count - 1, event_message(event)) != NULL;
+        if (tells && (telling == NULL || is_newer(event, telling)))
+            telling = event;
+    }
+    return telling != NULL ? telling : newest;
 }
 
 /* A pod that waits for a volume or its network shows it only in events. */
 static int judge_mount(struct judgement *judgement, const struct observed *pod,
                        struct error **err) {
-    static const char *const reasons[] = {"FailedMount", "FailedAttachVolume",
-                                          "FailedCreatePodSandBox", NULL};
     const struct rollout *rollout = judgement->rollout;
+    int64_t since_ms = 0;
     const struct observed *event =
-        event_about(rollout, json_text_at(pod->object, "metadata", "uid", NULL), reasons);
-    bool started = json_array_size(json_at(pod->object, "status", "containerStatuses", NULL)) > 0 &&
-                   text_equal(json_text_at(pod->object, "status", "phase", NULL), "Running");
-    if (event == NULL || started)
+        has_begun(pod->object) ? NULL : mount_event(rollout, pod->object, &since_ms);
+    if (event == NULL)
         return 0;
+    const struct diagnosis_value values[] = {{"pvc", claim_of(rollout, pod->object)}};
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_MOUNT};
     if (trouble_diagnose(&trouble, rollout, diagnose_mount, diagnose_mount_count,
-                         event_message(event), NULL, 0, err) < 0 ||
+                         event_message(event), values, 1, err) < 0 ||
         evidence_add(&trouble.evidence, err, "event %s (pod %s): %s", event_reason(event),
                      text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
                      event_message(event)) < 0)
         return -1;
-    trouble.final = judgement_lasts(judgement, event->first_ms, rollout->patience.mount_ms);
+    trouble.final = judgement_lasts(judgement, since_ms, rollout->patience.mount_ms);
     judgement_consider(judgement, &trouble);
     return 0;
 }
@@ -84,20 +134,20 @@ static int judge_probe(struct judgement *judgement, const struct observed *pod,
         return 0;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT, .rank = RANK_PROBE};
     const char *name = text_or_empty(json_text_at(pod->object, "metadata", "name", NULL));
-    const struct diagnosis_value values[] = {{"text", event_message(event)}};
+    const struct diagnosis_value values[] = {{"probe", event_message(event)}};
     if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count,
-                         "ProbeFailing", NULL, 0, err) < 0)
-        return -1;
-    free(trouble.diagnosis.cause);
-    trouble.diagnosis.cause =
-        diagnose_expand("The model server runs but is not ready yet: {text}.", values, 1, err);
-    if (trouble.diagnosis.cause == NULL ||
+                         "ProbeFailing", values, 1, err) < 0 ||
         evidence_add(&trouble.evidence, err, "event Unhealthy (pod %s): %s", name,
                      event_message(event)) < 0 ||
         strings_add_format(&trouble.wanted_logs, err, "%s/" MODEL_CONTAINER "/current", name) < 0)
         return -1;
     judgement_consider(judgement, &trouble);
     return 0;
+}
+
+/* A right Deployment came after the controller's complaint: that is over. */
+static bool is_overcome(const struct rollout *rollout, const struct observed *event) {
+    return rollout->proved || (rollout->carried && event->last_ms <= rollout->carried_since_ms);
 }
 
 /* KServe up to 0.16 tells what it could not do only in events of the InferenceService. */
@@ -113,21 +163,25 @@ static int judge_controller(struct judgement *judgement, struct error **err) {
     bool missing = event != NULL && event->live;
     if (!missing)
         event = event_about(rollout, uid, reasons);
-    if (event == NULL || !event->live || rollout->proved)
+    if (event == NULL || !event->live || is_overcome(rollout, event))
         return 0;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_CONTROLLER};
-    if (trouble_diagnose(&trouble, rollout, missing ? diagnose_own : diagnose_reconcile,
-                         missing ? diagnose_own_count : diagnose_reconcile_count,
-                         missing ? "KnativeMissing" : event_message(event), NULL, 0, err) < 0 ||
+    if ((missing
+             ? trouble_diagnose(&trouble, rollout, diagnose_own, diagnose_own_count,
+                                "KnativeMissing", NULL, 0, err)
+             : trouble_diagnose_refusal(&trouble, rollout, diagnose_reconcile,
+                                        diagnose_reconcile_count, event_message(event), err)) < 0 ||
         evidence_add(&trouble.evidence, err, "event %s: %s", event_reason(event),
                      event_message(event)) < 0)
         return -1;
     enum diagnosis_weight weight = trouble.diagnosis.weight;
     if (weight == DIAGNOSIS_PASSING)
         return 0;
+    int64_t patience = rollout->patience.refused_ms;
     trouble.final = weight >= DIAGNOSIS_DECIDED;
-    if (!trouble.final &&
-        judgement_lasts(judgement, event->first_ms, rollout->patience.refused_ms)) {
+    /* the controller tries again at growing intervals: said once, it may be over */
+    bool repeated = event->last_ms - event->first_ms >= patience / 2;
+    if (!trouble.final && repeated && judgement_lasts(judgement, event->first_ms, patience)) {
         trouble.final = true;
         trouble.failure = FAILURE_REPEATED;
     }

@@ -55,6 +55,19 @@ bool is_being_deleted(const json_t *object) {
     return json_text_at(object, "metadata", "deletionTimestamp", NULL) != NULL;
 }
 
+const char *claim_of(const struct rollout *rollout, const json_t *pod) {
+    if (rollout->target.pvc_name[0] != '\0')
+        return rollout->target.pvc_name;
+    size_t index = 0;
+    const json_t *volume = NULL;
+    json_array_foreach(json_at(pod, "spec", "volumes", NULL), index, volume) {
+        const char *name = json_text_at(volume, "persistentVolumeClaim", "claimName", NULL);
+        if (!text_is_empty(name))
+            return name;
+    }
+    return "";
+}
+
 /* Who waits without having applied (`wait`) takes what the live object carries. */
 const char *wanted_hash(const struct rollout *rollout) {
     if (rollout->target.content_hash[0] != '\0')

@@ -65,10 +65,18 @@ struct rollout {
     int64_t invalid_since_ms; /* ... since */
     bool blocked;             /* modelStatus says BlockedByFailedLoad ... */
     int64_t blocked_since_ms;
+    bool carried; /* a Deployment carries our revision ... */
+    int64_t carried_since_ms;
+    bool reconcile_failed; /* PredictorReady says ReconcileFailed ... */
+    int64_t reconcile_failed_since_ms;
     bool nothing; /* no Deployment carries our revision ... */
     int64_t nothing_since_ms;
     bool refused; /* ReplicaFailure of our Deployment ... */
     int64_t refused_since_ms;
+    /* whose pods are judged (rollout_revision.c); borrowed from objects, valid for one judgement */
+    const char *pods_owner;    /* uid of the ReplicaSet, or NULL */
+    const char *pods_template; /* without rights on ReplicaSets: pod-template-hash, or "" */
+    bool no_pods_yet;          /* the newest template has no ReplicaSet yet */
     enum rollout_phase phase;
     bool phase_known;
     int64_t phase_since_ms;
@@ -110,6 +118,13 @@ int64_t object_version(const json_t *object);
 /* ---- rollout_prune.c ---- */
 
 /* What the judgement needs of OBJECT, sharing its values; *OUT is a new reference. */
+enum { DIGEST_SIZE = 9 };
+/*
+ * 32 bits of a hash (FNV-1a) of SPEC, so that a change of what is not kept, such as env, shows.
+ * Too short to tell what was in it.
+ */
+int spec_digest(char out[DIGEST_SIZE], const json_t *spec, struct error **err);
+
 int prune_object(json_t **out, enum rollout_object kind, const json_t *object, struct error **err);
 
 /* ---- rollout_target.c ---- */
@@ -135,6 +150,10 @@ static inline bool judgement_lasts(struct judgement *judgement, int64_t since_ms
 int trouble_diagnose(struct trouble *trouble, const struct rollout *rollout,
                      const struct diagnosis_rule *rules, size_t count, const char *text,
                      const struct diagnosis_value *more, size_t more_count, struct error **err);
+/* The same for a refusal by admission, quota or validation, whose parts the sentences name. */
+int trouble_diagnose_refusal(struct trouble *trouble, const struct rollout *rollout,
+                             const struct diagnosis_rule *rules, size_t count, const char *text,
+                             struct error **err);
 /* Adds one line, redacted, printable and cut; nothing when there are enough. */
 int evidence_add(struct strings *evidence, struct error **err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -155,6 +174,8 @@ const char *label_of(const json_t *metadata_owner, const char *name);
 json_t *named_in(const json_t *array, const char *name);
 bool is_owned_by(const json_t *object, const char *uid);
 bool is_being_deleted(const json_t *object);
+/* The PersistentVolumeClaim that the model comes from: PVC_NAME, else the first that POD names. */
+const char *claim_of(const struct rollout *rollout, const json_t *pod);
 /* What we look for in a template's annotations; "" when nothing is known to look for. */
 const char *wanted_hash(const struct rollout *rollout);
 const char *wanted_storage_uri(const struct rollout *rollout);
@@ -189,15 +210,41 @@ int service_judge(struct judgement *judgement, struct error **err);
 /* Updates the "since" times from the newest copy. */
 void service_track(struct rollout *rollout, int64_t at_ms);
 
-/* ---- rollout_pods.c, rollout_containers.c ---- */
+/* ---- rollout_revision.c: whose pods are judged ---- */
 
+/* The ReplicaSet of the Deployment's newest template; NULL when it is not there yet. */
+const struct observed *newest_replica_set(const struct rollout *rollout,
+                                          const struct observed *deployment);
+/* Finds out anew whose pods count; before each judgement. */
+void revision_track(struct rollout *rollout);
 /* POD belongs to the revision that is to serve. */
 bool pod_is_new(const struct rollout *rollout, const json_t *pod);
+
+/* ---- rollout_pods.c, rollout_containers.c ---- */
+
 /* Writes a key of what ails POD now ("" when nothing does). */
 void pod_trouble_key(const json_t *pod, char *key, size_t size);
 int pods_judge(struct judgement *judgement, struct error **err);
 int container_judge(struct judgement *judgement, const struct observed *pod, const json_t *status,
                     bool init, struct error **err);
+
+/* ---- rollout_logs.c: what containers wrote ---- */
+
+/* The log of a container that was fetched: the run before, or the present one; the other when only
+ * that is there, NULL when none is. */
+const char *log_text(const struct rollout *rollout, const char *pod, const char *container,
+                     bool previous);
+/* Adds the last lines of TEXT, and before them the one that TELLING (or NULL) points into. */
+int log_evidence(struct strings *evidence, const char *container, const char *text,
+                 const char *telling, struct error **err);
+/* Where the line begins that most likely tells why: the last with an error, else the last; NULL
+ * when there is none. */
+const char *telling_place(const char *text);
+/* The line of TEXT at PLACE, from the name of its exception on if it has one; owned. */
+char *line_at(const char *text, const char *place, struct error **err);
+
+/* ---- rollout_scheduling.c ---- */
+
 /* Trouble of a pod that waits for a node. */
 int scheduling_judge(struct judgement *judgement, const struct observed *pod, struct error **err);
 
@@ -206,9 +253,8 @@ int scheduling_judge(struct judgement *judgement, const struct observed *pod, st
 /* The newest event about the object with this uid and reason (any of REASONS), or NULL. */
 const struct observed *event_about(const struct rollout *rollout, const char *uid,
                                    const char *const *reasons);
+bool event_is_about(const struct observed *event, const char *uid, const char *const *reasons);
 int events_judge(struct judgement *judgement, struct error **err);
-/* An event whose reason is among REASONS about any pod of the service, seen after SINCE_MS. */
-const struct observed *event_of_pods(const struct rollout *rollout, const char *const *reasons);
 const char *event_message(const struct observed *event);
 
 /* ---- rollout_progress.c ---- */

@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -211,6 +213,29 @@ static int prune_template(json_t *pruned, struct error **err) {
     return json_set_take(template_, "metadata", steal_pointer(kept), err);
 }
 
+int spec_digest(char out[DIGEST_SIZE], const json_t *spec, struct error **err) {
+    cleanup_free char *text = json_canonical_text(spec, err);
+    if (text == NULL)
+        return -1;
+    uint32_t hash = 2166136261U;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++)
+        hash = (hash ^ *at) * 16777619U;
+    (void)snprintf(out, DIGEST_SIZE, "%08x", hash);
+    return 0;
+}
+
+/* What was pruned before, such as a transcript's, has its digest already. */
+static int add_digest(json_t *pruned, const json_t *object, struct error **err) {
+    char digest[DIGEST_SIZE] = "";
+    const char *known = json_text_at(object, "specDigest", NULL);
+    const json_t *spec = json_object_get(object, "spec");
+    if (known == NULL && !json_is_object(spec))
+        return 0;
+    if (known == NULL && spec_digest(digest, spec, err) < 0)
+        return -1;
+    return json_set_text(pruned, "specDigest", known != NULL ? known : digest, err);
+}
+
 int prune_object(json_t **out, enum rollout_object kind, const json_t *object, struct error **err) {
     cleanup_json json_t *pruned = json_object();
     if (pruned == NULL)
@@ -224,6 +249,8 @@ int prune_object(json_t **out, enum rollout_object kind, const json_t *object, s
         if (kept == NULL || copy_metadata(kept, metadata, err) < 0)
             return -1;
     }
+    if (kind == ROLLOUT_INFERENCE_SERVICE && add_digest(pruned, object, err) < 0)
+        return -1;
     if (kind == ROLLOUT_DEPLOYMENT && prune_template(pruned, err) < 0)
         return -1;
     *out = steal_pointer(pruned);

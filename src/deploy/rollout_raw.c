@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -10,6 +11,7 @@ enum {
     RANK_REFUSED = 55,
     RANK_NOTHING = 10,
     RANK_PAUSED = 30,
+    RANK_FEWER = 7,
     RANK_SLOW = 5,
 };
 
@@ -56,14 +58,18 @@ int64_t deployment_replicas(const json_t *deployment) {
     return json_integer_at(deployment, 1, "spec", "replicas", NULL);
 }
 
+/* The Deployment's controller has seen the newest template, and its status is about that. */
+static bool is_seen(const json_t *deployment) {
+    return json_integer_at(deployment, -1, "status", "observedGeneration", NULL) >=
+           json_integer_at(deployment, 0, "metadata", "generation", NULL);
+}
+
 /* Source: kubectl pkg/polymorphichelpers/rollout_status.go DeploymentStatusViewer. */
 bool deployment_is_complete(const json_t *deployment, int64_t least) {
     const json_t *status = json_at(deployment, "status", NULL);
-    int64_t generation = json_integer_at(deployment, 0, "metadata", "generation", NULL);
     int64_t wanted = deployment_replicas(deployment);
     int64_t updated = json_integer_at(status, 0, "updatedReplicas", NULL);
-    return !is_being_deleted(deployment) && wanted >= least &&
-           json_integer_at(status, -1, "observedGeneration", NULL) >= generation &&
+    return !is_being_deleted(deployment) && wanted >= least && is_seen(deployment) &&
            updated == wanted && json_integer_at(status, 0, "replicas", NULL) == updated &&
            json_integer_at(status, 0, "availableReplicas", NULL) == updated &&
            json_integer_at(status, 0, "unavailableReplicas", NULL) == 0;
@@ -84,8 +90,8 @@ static int64_t least_replicas(const struct rollout *rollout) {
     return rollout->target.min_replicas > 1 ? rollout->target.min_replicas : 1;
 }
 
-/* The first extended resource (or hostIPC) that the Deployment has and our spec has not; NULL when
- * none. */
+/* The first extended resource (a GPU above all), disk limit or hostIPC that the Deployment has and
+ * our spec has not; NULL when none. */
 static const char *left_over(const struct rollout *rollout, const json_t *deployment) {
     const struct rollout_target *target = &rollout->target;
     const json_t *spec = json_at(deployment, "spec", "template", "spec", NULL);
@@ -99,14 +105,24 @@ static const char *left_over(const struct rollout *rollout, const json_t *deploy
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach(limits, name, value) {
-        if (strchr(name, '/') != NULL && json_object_get(target->limits, name) == NULL &&
+        bool matters = strchr(name, '/') != NULL || text_equal(name, "ephemeral-storage");
+        if (matters && json_object_get(target->limits, name) == NULL &&
             json_object_get(target->runtime_limits, name) == NULL)
             return name;
     }
     return NULL;
 }
 
-/* Transformer, explainer and worker Deployments of a service: complete too, whatever they carry. */
+/* A Deployment that KServe has not brought to our revision: annotations go to all of them. */
+static bool lacks_hash(const struct rollout *rollout, const json_t *deployment) {
+    const char *hash = wanted_hash(rollout);
+    return hash[0] != '\0' &&
+           !text_equal(annotation_of(json_at(deployment, "spec", "template", NULL),
+                                     ANNOTATION_CONTENT_HASH),
+                       hash);
+}
+
+/* Transformer, explainer and worker Deployments of a service: of this revision and complete too. */
 static bool others_are_complete(const struct rollout *rollout, const struct observed *predictor) {
     const struct observed_set *set = &rollout->sets[ROLLOUT_DEPLOYMENT];
     for (size_t i = 0; i < set->count; i++) {
@@ -114,7 +130,8 @@ static bool others_are_complete(const struct rollout *rollout, const struct obse
         if (item == predictor || item->object == NULL || is_predictor(rollout, item->object) ||
             !is_of_service(rollout, item->object))
             continue;
-        if (!deployment_is_complete(item->object, 0))
+        if (!deployment_is_complete(item->object, 0) ||
+            (deployment_replicas(item->object) > 0 && lacks_hash(rollout, item->object)))
             return false;
     }
     return true;
@@ -149,21 +166,6 @@ static int judge_left_over(struct judgement *judgement, const struct observed *d
     return 0;
 }
 
-/* The ReplicaSet that the Deployment's newest template made, or NULL. */
-static const struct observed *new_replica_set(const struct rollout *rollout,
-                                              const struct observed *deployment) {
-    const struct observed_set *set = &rollout->sets[ROLLOUT_REPLICA_SET];
-    const char *uid = text_or_empty(json_text_at(deployment->object, "metadata", "uid", NULL));
-    const char *revision = annotation_of(deployment->object, "deployment.kubernetes.io/revision");
-    for (size_t i = 0; i < set->count; i++) {
-        const struct observed *item = &set->items[i];
-        if (item->object != NULL && revision[0] != '\0' && is_owned_by(item->object, uid) &&
-            text_equal(annotation_of(item->object, "deployment.kubernetes.io/revision"), revision))
-            return item;
-    }
-    return NULL;
-}
-
 /* The Deployment shows an old ReplicaSet's failure when the new one has none (deployment_util.go).
  */
 static const json_t *replica_failure(const struct rollout *rollout,
@@ -171,8 +173,7 @@ static const json_t *replica_failure(const struct rollout *rollout,
                                      const struct observed *replica_set) {
     if (replica_set != NULL)
         return condition_of(replica_set->object, "ReplicaFailure");
-    if (json_integer_at(deployment->object, -1, "status", "observedGeneration", NULL) <
-        json_integer_at(deployment->object, 0, "metadata", "generation", NULL))
+    if (!is_seen(deployment->object))
         return NULL;
     const json_t *condition = condition_of(deployment->object, "ReplicaFailure");
     bool was_ours = carries_revision(rollout, json_at(deployment->first, "spec", "template", NULL));
@@ -210,7 +211,7 @@ static const char *refusal_text(const struct rollout *rollout, const json_t *con
 static int judge_refusal(struct judgement *judgement, const struct observed *deployment,
                          struct error **err) {
     struct rollout *rollout = judgement->rollout;
-    const struct observed *replica_set = new_replica_set(rollout, deployment);
+    const struct observed *replica_set = newest_replica_set(rollout, deployment);
     const json_t *condition = replica_failure(rollout, deployment, replica_set);
     bool refused = condition_is(condition, "True");
     if (refused && !rollout->refused)
@@ -221,8 +222,8 @@ static int judge_refusal(struct judgement *judgement, const struct observed *dep
     const struct observed *event = NULL;
     const char *text = refusal_text(rollout, condition, replica_set, &event);
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_REFUSED};
-    if (trouble_diagnose(&trouble, rollout, diagnose_admission, diagnose_admission_count, text,
-                         NULL, 0, err) < 0)
+    if (trouble_diagnose_refusal(&trouble, rollout, diagnose_admission, diagnose_admission_count,
+                                 text, err) < 0)
         return -1;
     enum diagnosis_weight weight = trouble.diagnosis.weight;
     /* What an old pod of the service holds of a quota may come free. */
@@ -245,10 +246,23 @@ static int judge_refusal(struct judgement *judgement, const struct observed *dep
 }
 
 static int consider_waiting(struct judgement *judgement, const char *reason, int rank,
-                            const json_t *condition, struct error **err) {
+                            const struct observed *deployment, const json_t *condition,
+                            struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    char now[24] = "";
+    char least[24];
+    (void)snprintf(least, sizeof(least), "%lld", (long long)least_replicas(rollout));
+    if (deployment != NULL)
+        (void)snprintf(now, sizeof(now), "%lld",
+                       (long long)deployment_replicas(deployment->object));
+    const struct diagnosis_value values[] = {
+        {"deployment",
+         deployment != NULL ? json_text_at(deployment->object, "metadata", "name", NULL) : NULL},
+        {"now", now},
+        {"least", least}};
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT, .rank = rank};
-    if (trouble_diagnose(&trouble, judgement->rollout, diagnose_own, diagnose_own_count, reason,
-                         NULL, 0, err) < 0 ||
+    if (trouble_diagnose(&trouble, rollout, diagnose_own, diagnose_own_count, reason, values,
+                         array_length(values), err) < 0 ||
         evidence_add_condition(&trouble.evidence, "Deployment", condition, err) < 0)
         return -1;
     judgement_consider(judgement, &trouble);
@@ -264,7 +278,48 @@ static int judge_nothing(struct judgement *judgement, bool carried, struct error
     if (!nothing || !judgement_lasts(judgement, rollout->nothing_since_ms,
                                      rollout->patience.created_nothing_ms))
         return 0;
-    return consider_waiting(judgement, "NothingCreated", RANK_NOTHING, NULL, err);
+    return consider_waiting(judgement, "NothingCreated", RANK_NOTHING, NULL, NULL, err);
+}
+
+/* The Deployment's controller could not even make the ReplicaSet. */
+static int judge_no_replica_set(struct judgement *judgement, const json_t *progressing,
+                                struct error **err) {
+    const char *message = text_or_empty(json_text_at(progressing, "message", NULL));
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_REFUSED};
+    if (trouble_diagnose_refusal(&trouble, judgement->rollout, diagnose_admission,
+                                 diagnose_admission_count, message, err) < 0 ||
+        evidence_add_condition(&trouble.evidence, "Deployment", progressing, err) < 0)
+        return -1;
+    trouble.final = trouble.diagnosis.weight >= DIAGNOSIS_DECIDED;
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+/* What keeps a Deployment from being complete without being a failure. */
+static int judge_slowness(struct judgement *judgement, const struct observed *deployment,
+                          struct error **err) {
+    const struct rollout *rollout = judgement->rollout;
+    const json_t *object = deployment->object;
+    int64_t wanted = deployment_replicas(object);
+    if (json_is_true_at(object, "spec", "paused", NULL) &&
+        consider_waiting(judgement, "DeploymentPaused", RANK_PAUSED, deployment, NULL, err) < 0)
+        return -1;
+    if (wanted == 0 &&
+        consider_waiting(judgement, "ScaledToZero", RANK_FEWER, deployment, NULL, err) < 0)
+        return -1;
+    if (wanted > 0 && wanted < least_replicas(rollout) && deployment_is_complete(object, 0) &&
+        consider_waiting(judgement, "FewerReplicas", RANK_FEWER, deployment, NULL, err) < 0)
+        return -1;
+    const json_t *progressing = condition_of(object, "Progressing");
+    /* the condition is of the template before until the controller has seen the new one */
+    if (!condition_is(progressing, "False") || !is_seen(object))
+        return 0;
+    if (text_equal(json_text_at(progressing, "reason", NULL), "ReplicaSetCreateError"))
+        return judge_no_replica_set(judgement, progressing, err);
+    /* KServe fixes progressDeadlineSeconds at 600, which a model's download often exceeds: no
+     * failure. */
+    return consider_waiting(judgement, "ProgressDeadlineExceeded", RANK_SLOW, deployment,
+                            progressing, err);
 }
 
 int raw_judge(struct judgement *judgement, struct error **err) {
@@ -278,14 +333,5 @@ int raw_judge(struct judgement *judgement, struct error **err) {
     if (judge_left_over(judgement, deployment, err) < 0 ||
         judge_refusal(judgement, deployment, err) < 0)
         return -1;
-    if (json_is_true_at(deployment->object, "spec", "paused", NULL) &&
-        consider_waiting(judgement, "DeploymentPaused", RANK_PAUSED, NULL, err) < 0)
-        return -1;
-    /* KServe fixes progressDeadlineSeconds at 600, which a model's download often exceeds: no
-     * failure. */
-    const json_t *progressing = condition_of(deployment->object, "Progressing");
-    if (condition_is(progressing, "False") &&
-        consider_waiting(judgement, "ProgressDeadlineExceeded", RANK_SLOW, progressing, err) < 0)
-        return -1;
-    return 0;
+    return judge_slowness(judgement, deployment, err);
 }

@@ -3,9 +3,12 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <string.h>
+
 /* Knative: the revision that KServe's service made last must be the one that serves everything. */
 
-enum { RANK_REVISION = 56 };
+/* Pods say more than their revision does, as long as they can be read. */
+enum { RANK_REVISION = 44, RANK_REVISION_WAITS = 9 };
 
 static const json_t *predictor_status(const struct rollout *rollout) {
     const struct observed *service = store_service(rollout);
@@ -29,14 +32,17 @@ const struct observed *serverless_deployment(const struct rollout *rollout) {
     return NULL;
 }
 
-/* All traffic goes to the latest revision, and that is REVISION. */
+/* The latest revision has all the traffic (a canary: as much as it is to have) and is REVISION. */
 static bool traffic_is_ours(const struct rollout *rollout, const char *revision) {
+    const struct observed *service = store_service(rollout);
+    int64_t percent = json_integer_at(service != NULL ? service->object : NULL, 100, "spec",
+                                      "predictor", "canaryTrafficPercent", NULL);
     const json_t *traffic = json_at(predictor_status(rollout), "traffic", NULL);
     size_t index = 0;
     const json_t *entry = NULL;
     json_array_foreach(traffic, index, entry) {
         if (json_is_true_at(entry, "latestRevision", NULL) &&
-            json_integer_at(entry, 0, "percent", NULL) == 100 &&
+            json_integer_at(entry, 0, "percent", NULL) == percent &&
             text_equal(json_text_at(entry, "revisionName", NULL), revision))
             return true;
     }
@@ -73,31 +79,114 @@ bool serverless_is_proved(const struct rollout *rollout, int64_t *version) {
     return true;
 }
 
-int serverless_judge(struct judgement *judgement, struct error **err) {
-    const struct rollout *rollout = judgement->rollout;
+/* ---- a revision that does not come up ---- */
+
+/* The Revision itself, where it may be read. */
+static const json_t *revision_object(const struct rollout *rollout, const char *revision) {
     const struct observed_set *set = &rollout->sets[ROLLOUT_REVISION];
-    const char *revision = serverless_revision(rollout);
     for (size_t i = 0; i < set->count; i++) {
         const json_t *object = set->items[i].object;
-        if (object == NULL || revision[0] == '\0' ||
-            !text_equal(json_text_at(object, "metadata", "name", NULL), revision) ||
-            !carries_revision(rollout, object))
-            continue;
+        if (object != NULL && text_equal(json_text_at(object, "metadata", "name", NULL), revision))
+            return object;
+    }
+    return NULL;
+}
+
+/*
+ * The condition that says that our revision failed, or NULL. Without rights on Revisions KServe's
+ * copy of Knative's conditions tells it; that is ours when the revision's Deployment is.
+ */
+static const json_t *failed_condition(const struct rollout *rollout, const char **owner) {
+    static const char *const types[] = {"LatestDeploymentReady", "PredictorConfigurationReady"};
+    const char *revision = serverless_revision(rollout);
+    const json_t *object = revision[0] != '\0' ? revision_object(rollout, revision) : NULL;
+    if (object != NULL) {
         const json_t *condition = condition_of(object, "Ready");
         const char *reason = text_or_empty(json_text_at(condition, "reason", NULL));
         bool failed = condition_is(condition, "False") && !text_equal(reason, "Deploying") &&
-                      !text_equal(reason, "NoTraffic");
-        if (!failed)
-            continue;
-        const struct diagnosis_value values[] = {
-            {"message", json_text_at(condition, "message", NULL)}};
-        cleanup_trouble struct trouble trouble = {
-            .final = true, .failure = FAILURE_TERMINAL, .rank = RANK_REVISION};
-        if (trouble_diagnose(&trouble, rollout, diagnose_own, diagnose_own_count, "RevisionFailed",
-                             values, 1, err) < 0 ||
-            evidence_add_condition(&trouble.evidence, "Revision", condition, err) < 0)
-            return -1;
-        judgement_consider(judgement, &trouble);
+                      !text_equal(reason, "NoTraffic") && carries_revision(rollout, object);
+        *owner = "Revision";
+        return failed ? condition : NULL;
     }
+    const struct observed *deployment = serverless_deployment(rollout);
+    const struct observed *service = store_service(rollout);
+    bool ours = deployment != NULL &&
+                carries_revision(rollout, json_at(deployment->object, "spec", "template", NULL));
+    *owner = "InferenceService";
+    for (size_t i = 0; i < array_length(types) && service != NULL && ours; i++) {
+        const json_t *condition = condition_of(service->object, types[i]);
+        if (condition_is(condition, "False") &&
+            text_equal(json_text_at(condition, "reason", NULL), "RevisionFailed"))
+            return condition;
+    }
+    return NULL;
+}
+
+/* 'Unable to fetch image "reg/x:1": …' to reg/x:1 */
+static char *image_of(const char *message, struct error **err) {
+    const char *quote = strchr(message, '"');
+    const char *image = quote != NULL ? quote + 1 : "";
+    return text_copy_bytes(image, strcspn(image, "\""), err);
+}
+
+static int diagnose_revision(struct trouble *trouble, const struct rollout *rollout,
+                             const char *reason, const char *message, struct error **err) {
+    static const char container[] = "Container failed with: ";
+    bool late = text_equal(reason, "ProgressDeadlineExceeded") ||
+                text_contains(message, "Initial scale was never achieved");
+    const char *crash = strstr(message, container);
+    if (crash != NULL && !late) {
+        crash += sizeof(container) - 1;
+        const char *place = telling_place(crash);
+        cleanup_free char *line = place != NULL ? line_at(crash, place, err) : text_copy("", err);
+        const struct diagnosis_value values[] = {{"line", line}};
+        return line == NULL ? -1
+                            : trouble_diagnose(trouble, rollout, diagnose_server,
+                                               diagnose_server_count, crash, values, 1, err);
+    }
+    if (text_contains(message, "Unable to fetch image")) {
+        cleanup_free char *image = image_of(message, err);
+        const struct diagnosis_value values[] = {
+            {"image", image}, {"why", message}, {"origin", "the runtime"}};
+        return image == NULL
+                   ? -1
+                   : trouble_diagnose(trouble, rollout, diagnose_image, diagnose_image_count,
+                                      message, values, array_length(values), err);
+    }
+    const struct diagnosis_value values[] = {{"message", message}};
+    return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count,
+                            late ? "RevisionFailed ProgressDeadlineExceeded" : "RevisionFailed",
+                            values, 1, err);
+}
+
+int serverless_judge(struct judgement *judgement, struct error **err) {
+    struct rollout *rollout = judgement->rollout;
+    const char *owner = "";
+    const json_t *condition = failed_condition(rollout, &owner);
+    if (condition != NULL && !rollout->refused)
+        rollout->refused_since_ms = judgement->now_ms;
+    rollout->refused = condition != NULL;
+    if (condition == NULL)
+        return 0;
+    const char *reason = text_or_empty(json_text_at(condition, "reason", NULL));
+    const char *message = text_or_empty(json_text_at(condition, "message", NULL));
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_REVISION};
+    if (diagnose_revision(&trouble, rollout, reason, message, err) < 0 ||
+        evidence_add_condition(&trouble.evidence, owner, condition, err) < 0)
+        return -1;
+    bool waits = text_equal(reason, "Unschedulable") || text_contains(message, "Unschedulable");
+    if (trouble.diagnosis.weight == DIAGNOSIS_FINAL) {
+        trouble.final = true;
+        trouble.failure = FAILURE_TERMINAL;
+    } else if (waits) {
+        trouble.failure = FAILURE_IMPATIENT;
+        trouble.rank = RANK_REVISION_WAITS;
+    } else {
+        /* Knative tries again for as long as the revision has time */
+        trouble.final =
+            judgement_lasts(judgement, rollout->refused_since_ms, rollout->patience.refused_ms);
+        trouble.rank = trouble.final ? RANK_REVISION : RANK_REVISION_WAITS;
+    }
+    judgement_consider(judgement, &trouble);
     return 0;
 }

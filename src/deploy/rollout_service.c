@@ -15,6 +15,7 @@ enum {
     RANK_INVALID = 70,
     RANK_RECONCILE = 58,
     RANK_BLOCKED = 20,
+    RANK_NOT_READY = 6,
 };
 
 static const json_t *status_of(const struct observed *service) {
@@ -54,6 +55,14 @@ bool service_is_ready(const struct rollout *rollout) {
            !text_equal(transition_of(service), "InvalidSpec");
 }
 
+/* KServe 0.17 and later put what the API server refused into a condition. */
+static const json_t *reconcile_failure(const struct observed *service) {
+    const json_t *condition = condition_of(service->object, "PredictorReady");
+    bool failed = condition_is(condition, "False") &&
+                  text_equal(json_text_at(condition, "reason", NULL), "ReconcileFailed");
+    return failed ? condition : NULL;
+}
+
 static void track(bool is, bool *was, int64_t *since_ms, int64_t at_ms) {
     if (is && !*was)
         *since_ms = at_ms;
@@ -67,6 +76,13 @@ void service_track(struct rollout *rollout, int64_t at_ms) {
           at_ms);
     track(text_equal(transition, "BlockedByFailedLoad"), &rollout->blocked,
           &rollout->blocked_since_ms, at_ms);
+    track(service != NULL && reconcile_failure(service) != NULL, &rollout->reconcile_failed,
+          &rollout->reconcile_failed_since_ms, at_ms);
+    const struct observed *deployment =
+        rollout->target.serverless ? serverless_deployment(rollout) : raw_deployment(rollout);
+    track(deployment != NULL &&
+              carries_revision(rollout, json_at(deployment->object, "spec", "template", NULL)),
+          &rollout->carried, &rollout->carried_since_ms, at_ms);
 }
 
 /* A finding of ours, told by the row of diagnose_own for REASON. */
@@ -91,37 +107,38 @@ static const char *last_writer(const json_t *object) {
     size_t index = 0;
     const json_t *entry = NULL;
     json_array_foreach(json_at(object, "metadata", "managedFields", NULL), index, entry) {
-        const char *manager = text_or_empty(json_text_at(entry, "manager", NULL));
         const char *time = text_or_empty(json_text_at(entry, "time", NULL));
-        if (!text_is_empty(json_text_at(entry, "subresource", NULL)) ||
-            text_equal(manager, FIELD_MANAGER) || strcmp(time, newest) < 0)
+        if (!text_is_empty(json_text_at(entry, "subresource", NULL)) || strcmp(time, newest) < 0)
             continue;
         newest = time;
-        writer = manager;
+        writer = text_or_empty(json_text_at(entry, "manager", NULL));
     }
     return writer;
 }
 
-/*
- * Somebody else's change that makes our revision never come, or not stay: another content hash,
- * another model, runtime or resources. A platform's defaulting of other fields does not count.
- */
-static const char *foreign_change(const struct rollout *rollout, const struct observed *service) {
-    const struct rollout_target *target = &rollout->target;
-    const json_t *object = service->object;
-    if (target->content_hash[0] == '\0')
-        return NULL;
-    int64_t generation = json_integer_at(object, 0, "metadata", "generation", NULL);
-    if (generation < target->generation)
-        return NULL;
-    if (!text_equal(annotation_of(object, ANNOTATION_CONTENT_HASH), target->content_hash)) {
-        /* A copy from before our own apply, or one without any version. */
-        int64_t applied = 0;
-        bool known = text_to_integer(target->resource_version, 0, INT64_MAX, &applied);
-        return known && service->version >= 0 && service->version < applied ? NULL : "content hash";
-    }
-    if (target->generation == 0 || generation == target->generation)
-        return NULL;
+/* The first field of the spec that differs between two copies, for the sentence. */
+static const char *changed_field(const json_t *before, const json_t *now) {
+    static const char *const of_model[] = {"storageUri", "runtime", "resources", "modelFormat",
+                                           "protocolVersion"};
+    static const char *const of_predictor[] = {"minReplicas", "maxReplicas", "hostIPC",
+                                               "deploymentStrategy", "canaryTrafficPercent"};
+    const json_t *old = json_at(before, "spec", "predictor", NULL);
+    const json_t *new_ = json_at(now, "spec", "predictor", NULL);
+    const json_t *old_model = json_object_get(old, "model");
+    const json_t *new_model = json_object_get(new_, "model");
+    for (size_t i = 0; i < array_length(of_model); i++)
+        if (!json_equal(json_object_get(old_model, of_model[i]),
+                        json_object_get(new_model, of_model[i])))
+            return of_model[i];
+    for (size_t i = 0; i < array_length(of_predictor); i++)
+        if (!json_equal(json_object_get(old, of_predictor[i]),
+                        json_object_get(new_, of_predictor[i])))
+            return of_predictor[i];
+    return "its spec";
+}
+
+/* Without a digest of what was applied (a transcript of an older version). */
+static const char *changed_value(const struct rollout_target *target, const json_t *object) {
     const json_t *model = json_at(object, "spec", "predictor", "model", NULL);
     const char *uri = json_text_at(model, "storageUri", NULL);
     if (target->storage_uri[0] != '\0' && !text_equal(uri, target->storage_uri))
@@ -135,6 +152,36 @@ static const char *foreign_change(const struct rollout *rollout, const struct ob
     return NULL;
 }
 
+/*
+ * Somebody else's change that makes our revision never come, or not stay: another content hash, or
+ * another spec. metadata.generation grows with each change of the spec, and only then; KServe's
+ * controllers never write it.
+ */
+static const char *foreign_change(const struct rollout *rollout, const struct observed *service) {
+    const struct rollout_target *target = &rollout->target;
+    const json_t *object = service->object;
+    int64_t generation = json_integer_at(object, 0, "metadata", "generation", NULL);
+    if (generation < target->generation)
+        return NULL;
+    if (target->content_hash[0] != '\0' &&
+        !text_equal(annotation_of(object, ANNOTATION_CONTENT_HASH), target->content_hash)) {
+        /* A copy from before our own apply, or one without any version. */
+        int64_t applied = 0;
+        bool known = text_to_integer(target->resource_version, 0, INT64_MAX, &applied);
+        bool earlier = known && service->version >= 0 && service->version < applied;
+        bool removed = annotation_of(object, ANNOTATION_CONTENT_HASH)[0] == '\0';
+        return earlier   ? NULL
+               : removed ? "the mark of what was deployed is gone"
+                         : "another revision was deployed";
+    }
+    if (target->generation == 0 || generation == target->generation)
+        return NULL;
+    const char *digest = text_or_empty(json_text_at(object, "specDigest", NULL));
+    if (target->spec_digest[0] == '\0' || digest[0] == '\0')
+        return changed_value(target, object);
+    return text_equal(digest, target->spec_digest) ? NULL : changed_field(service->first, object);
+}
+
 static int judge_existence(struct judgement *judgement, const struct observed *service,
                            struct error **err) {
     const struct rollout *rollout = judgement->rollout;
@@ -146,11 +193,16 @@ static int judge_existence(struct judgement *judgement, const struct observed *s
     const char *deletion = json_text_at(object, "metadata", "deletionTimestamp", NULL);
     const char *uid = text_or_empty(json_text_at(object, "metadata", "uid", NULL));
     if (rollout->target.uid[0] != '\0' && uid[0] != '\0' && !text_equal(uid, rollout->target.uid)) {
-        const struct diagnosis_value values[] = {{"uid", uid}};
-        return consider_own(judgement, "Replaced", RANK_REPLACED, values, 1, NULL, err);
+        cleanup_free char *evidence =
+            text_format(err, "InferenceService %s has uid %s, ours had %s", rollout->target.name,
+                        uid, rollout->target.uid);
+        return evidence == NULL
+                   ? -1
+                   : consider_own(judgement, "Replaced", RANK_REPLACED, NULL, 0, evidence, err);
     }
     if (deletion != NULL) {
-        cleanup_free char *evidence = text_format(err, "deletionTimestamp %s", deletion);
+        cleanup_free char *evidence = text_format(err, "InferenceService %s: deletionTimestamp %s",
+                                                  rollout->target.name, deletion);
         if (evidence == NULL)
             return -1;
         return consider_own(judgement, "BeingDeleted", RANK_DELETED, NULL, 0, evidence, err);
@@ -159,14 +211,17 @@ static int judge_existence(struct judgement *judgement, const struct observed *s
     if (what == NULL)
         return 0;
     const char *writer = last_writer(object);
-    const struct diagnosis_value values[] = {{"what", what}, {"writer", writer}};
-    cleanup_free char *evidence =
-        text_format(err, "generation %lld, ours was %lld; content hash %s, ours %s",
-                    (long long)json_integer_at(object, 0, "metadata", "generation", NULL),
-                    (long long)rollout->target.generation,
-                    annotation_of(object, ANNOTATION_CONTENT_HASH), rollout->target.content_hash);
-    if (evidence == NULL)
+    bool same_tool = text_equal(writer, FIELD_MANAGER);
+    cleanup_free char *words = text_format(err, " (%s)", same_tool ? "another run" : writer);
+    cleanup_free char *evidence = text_format(
+        err, "InferenceService %s: generation %lld, ours was %lld%s%s", rollout->target.name,
+        (long long)json_integer_at(object, 0, "metadata", "generation", NULL),
+        (long long)rollout->target.generation, writer[0] != '\0' ? "; last written by " : "",
+        writer);
+    if (words == NULL || evidence == NULL)
         return -1;
+    const struct diagnosis_value values[] = {{"what", what},
+                                             {"writer_words", writer[0] != '\0' ? words : ""}};
     return consider_own(judgement, "ChangedByOther", RANK_CHANGED, values, 2, evidence, err);
 }
 
@@ -189,6 +244,14 @@ static int judge_pauses(struct judgement *judgement, const struct observed *serv
     return 0;
 }
 
+/* It acted on our spec and failed: an event since, although the status reads as it did before. */
+static bool controller_complains(const struct rollout *rollout, const struct observed *service) {
+    static const char *const reasons[] = {"InternalError", NULL};
+    const struct observed *event =
+        event_about(rollout, json_text_at(service->object, "metadata", "uid", NULL), reasons);
+    return event != NULL && event->live && !text_contains(event_message(event), "modified");
+}
+
 static int judge_invalid(struct judgement *judgement, const struct observed *service,
                          struct error **err) {
     const struct rollout *rollout = judgement->rollout;
@@ -198,9 +261,12 @@ static int judge_invalid(struct judgement *judgement, const struct observed *ser
     const char *reason = text_or_empty(json_text_at(info, "reason", NULL));
     const char *message = text_or_empty(json_text_at(info, "message", NULL));
     const json_t *model = json_at(service->object, "spec", "predictor", "model", NULL);
+    cleanup_free char *text = text_format(err, "%s: %s", reason, message);
+    if (text == NULL)
+        return -1;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_INVALID};
     trouble.final =
-        service_status_is_ours(rollout) ||
+        service_status_is_ours(rollout) || controller_complains(rollout, service) ||
         judgement_lasts(judgement, rollout->invalid_since_ms, rollout->patience.invalid_grace_ms);
     const struct diagnosis_value values[] = {
         {"message", message},
@@ -208,7 +274,7 @@ static int judge_invalid(struct judgement *judgement, const struct observed *ser
         {"format", json_text_at(model, "modelFormat", "name", NULL)},
         {"protocol", json_text_at(model, "protocolVersion", NULL)},
     };
-    if (trouble_diagnose(&trouble, rollout, diagnose_spec, diagnose_spec_count, reason, values,
+    if (trouble_diagnose(&trouble, rollout, diagnose_spec, diagnose_spec_count, text, values,
                          array_length(values), err) < 0 ||
         evidence_add(&trouble.evidence, err, "modelStatus InvalidSpec (%s): %s", reason, message) <
             0)
@@ -217,25 +283,24 @@ static int judge_invalid(struct judgement *judgement, const struct observed *ser
     return 0;
 }
 
-/* KServe 0.17 and later put what the API server refused into a condition. */
 static int judge_reconcile(struct judgement *judgement, const struct observed *service,
                            struct error **err) {
     const struct rollout *rollout = judgement->rollout;
-    const json_t *condition = condition_of(service->object, "PredictorReady");
-    if (!condition_is(condition, "False") ||
-        !text_equal(json_text_at(condition, "reason", NULL), "ReconcileFailed"))
+    const json_t *condition = reconcile_failure(service);
+    if (condition == NULL)
         return 0;
     if (!service_status_is_ours(rollout) && rollout->target.changed)
         return 0;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_TERMINAL, .rank = RANK_RECONCILE};
-    if (trouble_diagnose(&trouble, rollout, diagnose_reconcile, diagnose_reconcile_count,
-                         json_text_at(condition, "message", NULL), NULL, 0, err) < 0 ||
+    if (trouble_diagnose_refusal(&trouble, rollout, diagnose_reconcile, diagnose_reconcile_count,
+                                 json_text_at(condition, "message", NULL), err) < 0 ||
         evidence_add_condition(&trouble.evidence, "InferenceService", condition, err) < 0)
         return -1;
     if (trouble.diagnosis.weight >= DIAGNOSIS_DECIDED)
         trouble.final = true;
     if (trouble.diagnosis.weight == DIAGNOSIS_PERSISTENT &&
-        judgement_lasts(judgement, service->last_ms, rollout->patience.refused_ms)) {
+        judgement_lasts(judgement, rollout->reconcile_failed_since_ms,
+                        rollout->patience.refused_ms)) {
         trouble.final = true;
         trouble.failure = FAILURE_REPEATED;
     }
@@ -255,17 +320,58 @@ static int judge_blocked(struct judgement *judgement, const struct observed *ser
     trouble.final =
         rollout->sets[ROLLOUT_POD].forbidden &&
         judgement_lasts(judgement, rollout->blocked_since_ms, rollout->patience.blocked_ms);
-    if (diagnose_match(diagnose_storage, diagnose_storage_count - 1, message) != NULL) {
-        if (trouble_diagnose(&trouble, rollout, diagnose_storage, diagnose_storage_count, message,
-                             NULL, 0, err) < 0)
-            return -1;
-    } else if (trouble_diagnose(&trouble, rollout, diagnose_server, diagnose_server_count, message,
-                                NULL, 0, err) < 0) {
+    bool storage = diagnose_match(diagnose_storage, diagnose_storage_count - 1, message) != NULL;
+    const char *place = telling_place(message);
+    cleanup_free char *line = place != NULL ? line_at(message, place, err) : text_copy("", err);
+    if (line == NULL)
         return -1;
-    }
+    const struct diagnosis_value values[] = {{"line", line},
+                                             {"limit", rollout->target.memory_limit}};
+    if (trouble_diagnose(&trouble, rollout, storage ? diagnose_storage : diagnose_server,
+                         storage ? diagnose_storage_count : diagnose_server_count, message, values,
+                         array_length(values), err) < 0)
+        return -1;
     if (evidence_add(&trouble.evidence, err, "modelStatus BlockedByFailedLoad (%s): %s",
                      text_or_empty(json_text_at(info, "reason", NULL)), message) < 0)
         return -1;
+    judgement_consider(judgement, &trouble);
+    return 0;
+}
+
+/* "IngressReady is False (not created)", of the conditions that Ready is made of. */
+static char *missing_conditions(const json_t *object, struct error **err) {
+    static const char *const types[] = {"PredictorReady",   "IngressReady",   "RoutesReady",
+                                        "TransformerReady", "ExplainerReady", "Ready"};
+    for (size_t i = 0; i < array_length(types); i++) {
+        const json_t *condition = condition_of(object, types[i]);
+        const char *message = json_text_at(condition, "message", NULL);
+        const char *reason = json_text_at(condition, "reason", NULL);
+        const char *why = !text_is_empty(message) ? message : reason;
+        if (condition != NULL && !condition_is(condition, "True"))
+            return text_format(err, "%s is %s%s%s%s", types[i],
+                               text_or_empty(json_text_at(condition, "status", NULL)),
+                               text_is_empty(why) ? "" : " (", text_or_empty(why),
+                               text_is_empty(why) ? "" : ")");
+    }
+    return text_copy("it has not said so yet", err);
+}
+
+/* All pods of this revision work, and still the service is not Ready. */
+static int judge_not_ready(struct judgement *judgement, const struct observed *service,
+                           struct error **err) {
+    if (!judgement->rollout->proved || service_is_ready(judgement->rollout))
+        return 0;
+    cleanup_free char *what = missing_conditions(service->object, err);
+    cleanup_trouble struct trouble trouble = {.failure = FAILURE_IMPATIENT, .rank = RANK_NOT_READY};
+    const struct diagnosis_value values[] = {{"what", what}};
+    if (what == NULL || trouble_diagnose(&trouble, judgement->rollout, diagnose_own,
+                                         diagnose_own_count, "NotReady", values, 1, err) < 0)
+        return -1;
+    static const char *const types[] = {"Ready", "PredictorReady", "IngressReady", "RoutesReady"};
+    for (size_t i = 0; i < array_length(types); i++)
+        if (evidence_add_condition(&trouble.evidence, "InferenceService",
+                                   condition_of(service->object, types[i]), err) < 0)
+            return -1;
     judgement_consider(judgement, &trouble);
     return 0;
 }
@@ -277,7 +383,8 @@ int service_judge(struct judgement *judgement, struct error **err) {
     if (service == NULL || judgement->rollout->service_gone)
         return 0;
     if (judge_pauses(judgement, service, err) < 0 || judge_invalid(judgement, service, err) < 0 ||
-        judge_reconcile(judgement, service, err) < 0)
+        judge_reconcile(judgement, service, err) < 0 ||
+        judge_not_ready(judgement, service, err) < 0)
         return -1;
     return judge_blocked(judgement, service, err);
 }

@@ -32,15 +32,33 @@ int64_t object_version(const json_t *object) {
     return text != NULL && text_to_integer(text, 0, INT64_MAX, &version) ? version : -1;
 }
 
+/* Of two InferenceServices with one name the one that was made later counts. */
 const struct observed *store_service(const struct rollout *rollout) {
     const struct observed_set *set = &rollout->sets[ROLLOUT_INFERENCE_SERVICE];
     const struct observed *newest = NULL;
     for (size_t i = 0; i < set->count; i++) {
         const struct observed *item = &set->items[i];
-        if (item->object != NULL && (newest == NULL || item->sequence > newest->sequence))
+        if (item->object == NULL)
+            continue;
+        bool newer = newest == NULL || (item->version >= 0 && newest->version >= 0
+                                            ? item->version > newest->version
+                                            : item->sequence > newest->sequence);
+        if (newer)
             newest = item;
     }
     return newest;
+}
+
+/* A copy of an InferenceService of this name that was gone before our apply. */
+static bool is_earlier_service(const struct rollout *rollout, const json_t *object) {
+    const char *uid = json_text_at(object, "metadata", "uid", NULL);
+    const char *ours = rollout->target.uid;
+    if (uid == NULL || ours[0] == '\0' || text_equal(uid, ours))
+        return false;
+    int64_t applied = 0;
+    int64_t version = object_version(object);
+    return text_to_integer(rollout->target.resource_version, 0, INT64_MAX, &applied) &&
+           version >= 0 && version < applied;
 }
 
 bool store_is_complete(const struct rollout *rollout) {
@@ -66,7 +84,8 @@ static bool is_foreign(const struct rollout *rollout, enum rollout_object kind,
         !text_equal(namespace_, rollout->target.namespace_))
         return true;
     if (kind == ROLLOUT_INFERENCE_SERVICE)
-        return !text_equal(json_text_at(object, "metadata", "name", NULL), rollout->target.name);
+        return !text_equal(json_text_at(object, "metadata", "name", NULL), rollout->target.name) ||
+               is_earlier_service(rollout, object);
     if (kind == ROLLOUT_EVENT)
         return !names_service(rollout, json_text_at(object, "involvedObject", "name", NULL));
     const char *label = label_of(object, LABEL_SERVICE);
@@ -102,21 +121,45 @@ static void remove_at(struct observed_set *set, size_t index) {
             (set->count - index) * sizeof(set->items[0]));
 }
 
-/* What is least worth keeping: something deleted, else the one unchanged for longest. */
-static size_t least_useful(const struct observed_set *set) {
+/*
+ * How much an object is worth keeping when there are too many: what is deleted least, then pods of
+ * other revisions and events that tell no trouble, then pods that are ready.
+ */
+static int worth_of(const struct rollout *rollout, enum rollout_object kind,
+                    const struct observed *item) {
+    const json_t *object = item->object;
+    if (object == NULL)
+        return 0;
+    if (kind == ROLLOUT_EVENT)
+        return text_equal(json_text_at(object, "type", NULL), "Normal") ? 1 : 2;
+    if (kind != ROLLOUT_POD)
+        return 1;
+    if (!carries_revision(rollout, object))
+        return 1;
+    return condition_is(condition_of(object, "Ready"), "True") ? 2 : 3;
+}
+
+/* The one least worth keeping; of equals the one unchanged for longest. */
+static size_t least_useful(const struct rollout *rollout, enum rollout_object kind) {
+    const struct observed_set *set = &rollout->sets[kind];
     size_t worst = 0;
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->items[i].object == NULL)
-            return i;
-        if (set->items[i].sequence < set->items[worst].sequence)
-            worst = i;
+    int least = worth_of(rollout, kind, &set->items[0]);
+    for (size_t i = 1; i < set->count; i++) {
+        int worth = worth_of(rollout, kind, &set->items[i]);
+        bool older = set->items[i].sequence < set->items[worst].sequence;
+        if (worth > least || (worth == least && !older))
+            continue;
+        worst = i;
+        least = worth;
     }
     return worst;
 }
 
-static struct observed *add(struct observed_set *set, size_t most, char *key, struct error **err) {
-    if (set->count >= most)
-        remove_at(set, least_useful(set));
+static struct observed *add(struct rollout *rollout, enum rollout_object kind, char *key,
+                            struct error **err) {
+    struct observed_set *set = &rollout->sets[kind];
+    if (set->count >= most_of(kind))
+        remove_at(set, least_useful(rollout, kind));
     if ((set->count & (set->count - 1)) == 0) {
         size_t capacity = set->count == 0 ? 1 : set->count * 2;
         struct observed *items = realloc(set->items, capacity * sizeof(items[0]));
@@ -201,7 +244,7 @@ static int store_object(struct rollout *rollout, const struct rollout_event *eve
     if (result < 0)
         return -1;
     if (known == NULL)
-        known = add(set, most_of(event->kind), steal_pointer(key), err);
+        known = add(rollout, event->kind, steal_pointer(key), err);
     if (known == NULL)
         return -1;
     if (known->object == NULL) {
@@ -227,7 +270,7 @@ static int store_deletion(struct rollout *rollout, const struct rollout_event *e
         return -1;
     struct observed *known = find(set, key);
     if (known == NULL)
-        known = add(set, most_of(event->kind), steal_pointer(key), err);
+        known = add(rollout, event->kind, steal_pointer(key), err);
     if (known == NULL)
         return -1;
     json_decref(known->object);
@@ -251,9 +294,18 @@ static void begin_list(struct observed_set *set) {
 static void end_list(struct observed_set *set) {
     set->synced = true;
     set->ever_synced = true;
+    set->forbidden = false;
     for (size_t i = set->count; i > 0; i--)
         if (!set->items[i - 1].listed)
             remove_at(set, i - 1);
+}
+
+/* What can no longer be read must not be judged for ever as it was last seen. */
+static void forbid(struct observed_set *set) {
+    while (set->count > 0)
+        remove_at(set, set->count - 1);
+    set->synced = true;
+    set->forbidden = true;
 }
 
 static int take_object(struct rollout *rollout, const struct rollout_event *event,
@@ -264,8 +316,12 @@ static int take_object(struct rollout *rollout, const struct rollout_event *even
         return store_object(rollout, event, err);
     if (store_deletion(rollout, event, err) < 0)
         return -1;
-    if (event->kind == ROLLOUT_INFERENCE_SERVICE)
-        rollout->service_gone = store_service(rollout) == NULL;
+    /* one of that name that was there before ours does not count */
+    const char *uid = json_text_at(event->object, "metadata", "uid", NULL);
+    bool ours =
+        rollout->target.uid[0] == '\0' || uid == NULL || text_equal(uid, rollout->target.uid);
+    if (event->kind == ROLLOUT_INFERENCE_SERVICE && ours && store_service(rollout) == NULL)
+        rollout->service_gone = true;
     return 0;
 }
 
@@ -287,8 +343,7 @@ int store_observe(struct rollout *rollout, const struct rollout_event *event, st
             rollout->service_gone = true;
         return 0;
     case ROLLOUT_FORBIDDEN:
-        set->synced = true;
-        set->forbidden = true;
+        forbid(set);
         return 0;
     case ROLLOUT_CONFIRMED:
         if (event->kind == ROLLOUT_INFERENCE_SERVICE)

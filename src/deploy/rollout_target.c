@@ -9,7 +9,7 @@ const struct rollout_patience rollout_patience_default = {
     .image_pull_ms = 60 * 1000,
     .mount_ms = 120 * 1000,
     .unschedulable_ms = 0,
-    .invalid_grace_ms = 15 * 1000,
+    .invalid_grace_ms = 30 * 1000,
     .config_error_ms = 20 * 1000,
     .created_nothing_ms = 60 * 1000,
     .refused_ms = 60 * 1000,
@@ -32,6 +32,7 @@ static const struct {
     {"memoryLimit", offsetof(struct rollout_target, memory_limit)},
     {"gpuMemory", offsetof(struct rollout_target, gpu_memory)},
     {"pvcName", offsetof(struct rollout_target, pvc_name)},
+    {"specDigest", offsetof(struct rollout_target, spec_digest)},
 };
 
 static const struct {
@@ -79,6 +80,10 @@ int target_to_json(json_t **out, const struct rollout_target *target, struct err
         json_set_take(json, "generation", json_integer(target->generation), err) < 0 ||
         json_set_take(json, "changed", json_boolean(target->changed), err) < 0 ||
         json_set_take(json, "hostIPC", json_boolean(target->host_ipc), err) < 0)
+        return -1;
+    char digest[DIGEST_SIZE];
+    if (target->spec != NULL && (spec_digest(digest, target->spec, err) < 0 ||
+                                 json_set_text(json, "specDigest", digest, err) < 0))
         return -1;
     *out = steal_pointer(json);
     return 0;

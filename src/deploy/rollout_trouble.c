@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void trouble_free(struct trouble *trouble) {
     if (trouble == NULL)
@@ -16,10 +17,24 @@ void trouble_free(struct trouble *trouble) {
     *trouble = (struct trouble){.final = false};
 }
 
+/* Among equals the same one must win in whatever order they were seen: the text decides. */
+static int compare_texts(const struct trouble *left, const struct trouble *right) {
+    int order = strcmp(left->diagnosis.reason, right->diagnosis.reason);
+    if (order == 0)
+        order = strcmp(left->diagnosis.cause, right->diagnosis.cause);
+    if (order == 0 && left->evidence.count > 0 && right->evidence.count > 0)
+        order = strcmp(left->evidence.items[0], right->evidence.items[0]);
+    return order;
+}
+
 static bool is_worse(const struct trouble *left, const struct trouble *right) {
     if (left->final != right->final)
         return left->final;
-    return left->rank > right->rank;
+    if (left->rank != right->rank)
+        return left->rank > right->rank;
+    if (left->diagnosis.weight != right->diagnosis.weight)
+        return left->diagnosis.weight > right->diagnosis.weight;
+    return compare_texts(left, right) < 0;
 }
 
 void judgement_consider(struct judgement *judgement, struct trouble *trouble) {
@@ -64,10 +79,52 @@ int trouble_diagnose(struct trouble *trouble, const struct rollout *rollout,
         {"pvc", target->pvc_name},
     };
     size_t used = 9;
-    for (size_t i = 0; i < more_count && used < MOST_VALUES; i++)
-        values[used++] = more[i];
+    for (size_t i = 0; i < more_count && used < MOST_VALUES; i++) {
+        bool own_claim = text_equal(more[i].name, "pvc");
+        if (own_claim)
+            values[8] = more[i];
+        else
+            values[used++] = more[i];
+    }
     diagnosis_free(&trouble->diagnosis);
     return diagnose_fill(&trouble->diagnosis, rule, values, used, err);
+}
+
+/* From the first of MARKS that TEXT holds to the end of the sentence; "" when it holds none. */
+static const char *behind(const char *text, const char *mark) {
+    const char *place = text != NULL ? strstr(text, mark) : NULL;
+    return place != NULL ? place + strlen(mark) : "";
+}
+
+/* "admission webhook "NAME" denied …", "failed calling webhook "NAME": …" to NAME. */
+static char *webhook_of(const char *text, struct error **err) {
+    const char *name = behind(text, "webhook \"");
+    return text_copy_bytes(name, strcspn(name, "\""), err);
+}
+
+int trouble_diagnose_refusal(struct trouble *trouble, const struct rollout *rollout,
+                             const struct diagnosis_rule *rules, size_t count, const char *text,
+                             struct error **err) {
+    cleanup_free char *webhook = webhook_of(text, err);
+    if (webhook == NULL)
+        return -1;
+    const char *denied = behind(text, "denied the request: ");
+    const char *forbidden = behind(text, "is forbidden: ");
+    const char *violation = behind(text, "violates PodSecurity ");
+    const char *quota = behind(text, "exceeded quota: ");
+    const struct diagnosis_value values[] = {
+        {"webhook", webhook},
+        {"refusal", denied[0] != '\0'      ? denied
+                    : forbidden[0] != '\0' ? forbidden
+                                           : text},
+        {"quota", quota[0] != '\0'    ? quota
+                  : denied[0] != '\0' ? denied
+                                      : forbidden},
+        {"violation", behind(violation, ": ")},
+        {"invalid", behind(text, "is invalid: ")},
+    };
+    return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values),
+                            err);
 }
 
 int evidence_add(struct strings *evidence, struct error **err, const char *format, ...) {

@@ -55,7 +55,7 @@ struct rollout_target wait_target(const json_t *live, const char *name, const ch
         .gpu_memory = or_empty(json_text_at(limits, "nvidia.com/gpumem", NULL)),
         .pvc_name = or_empty(json_text_at(annotations, "storage-initializer-pvc-name", NULL)),
         .host_ipc = json_is_true_at(predictor, "hostIPC", NULL),
-        .limits = limits,
+        .spec = json_at(live, "spec", NULL),
     };
 }
 
