@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TASK = ROOT / "tasks" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml"
 STEP_ACTION = ROOT / "tasks" / "stepaction" / "deploy-inference-service" / "0.1" / "deploy-inference-service.yaml"
 PIPELINE = ROOT / "pipelines" / "deploy-inference-service.yaml"
+PROMOTE = ROOT / "pipelines" / "promote.yaml"
 COMPONENT = ROOT / "pipelines" / "kubeflow-component.yaml"
 
 # A secret is no Task parameter (it would be readable in the TaskRun), a local clone is for people, and the run's name comes
@@ -45,6 +46,8 @@ RESULT_TEXTS = {
     "overview-markdown": ("the run in Markdown, shown on the PipelineRun's page", "运行概览（Markdown）"),
 }
 OBJECT_RESULTS = {"model_ARTIFACT_INPUTS": ("uri", "digest")}
+# Form fields other than a line of text, by name or type.
+FIELDS = {"ENV": "textarea", "array": "tagsInput"}
 
 
 class Parameters:
@@ -80,7 +83,7 @@ def first_words(text: str) -> str:
 
 
 def title(name: str) -> str:
-    words = name.replace("EPHIMERAL", "EPHEMERAL").lower().replace("_", " ")
+    words = name.replace("EPHIMERAL", "EPHEMERAL").lower().replace("_", " ").replace("-", " ")
     for word in ("cpu", "gpu", "gpualloc", "gpucores", "gpumem", "url", "uri", "pvc", "ca", "ipc", "tls"):
         words = re.sub(rf"\b{word}\b", word.upper(), words)
     return (words[0].upper() + words[1:]).replace("nvidia", "NVIDIA").replace("Nvidia", "NVIDIA").replace("gitlab", "GitLab").replace("Gitlab", "GitLab")
@@ -112,7 +115,7 @@ def descriptors(items: list[dict], required: tuple[str, ...] = ()) -> list[str]:
         choices = ["true", "false"] if item["type"] == "boolean" else [c for c in item["choices"] if c]
         field += [f"com.tectonic.ui:radio:{choice}" for choice in choices]
         if not choices:
-            field.append("com.tectonic.ui:textarea" if item["name"] == "ENV" else "com.tectonic.ui:text")
+            field.append(f"com.tectonic.ui:{FIELDS.get(item['name'], FIELDS.get(item['type'], 'text'))}")
         if item["name"] in required:
             field.append("com.tectonic.ui:validation:required")
         lines += [f"  - path: params.{item['name']}", "    x-descriptors:"]
@@ -147,11 +150,23 @@ def passed_on(items: list[dict]) -> list[str]:
     return [*lines, "- name: NAMESPACE", "  value: $(context.pipelineRun.namespace)"]
 
 
+def written_by_hand(path: Path) -> list[dict]:
+    """The parameters of a Pipeline that are no parameters of the program, as the program's help would list them."""
+    items = []
+    for parameter in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["params"]:
+        english, chinese = re.fullmatch(r"(.*) \((.*)\)", parameter["description"]).groups()
+        items.append({"name": parameter["name"], "help": english, "help_zh": chinese, "type": parameter["type"], "choices": [],
+                      "required": "default" not in parameter})
+    return items
+
+
 def parts(parameters: Parameters) -> dict[Path, dict[str, list[str]]]:
     task, pipeline = parameters.without(NOT_IN_TASK), parameters.of_pipeline()
+    promote = [item for item in written_by_hand(PROMOTE) if item["name"] != "image"]
     return {
         TASK: {"descriptors": descriptors(task), "params": params(task), "results": results(parameters.results), "env": environment(task)},
         STEP_ACTION: {"params": params(task), "results": results(parameters.results), "env": environment(task)},
+        PROMOTE: {"descriptors": descriptors(promote, tuple(item["name"] for item in promote if item["required"]))},
         PIPELINE: {"descriptors": descriptors(pipeline, REQUIRED), "params": params(pipeline, REQUIRED), "task params": passed_on(pipeline)},
     }
 

@@ -158,6 +158,15 @@ suite_controllers() {
     done
 }
 
+suite_pipelines() {
+    say "pipelines: the YAML under Tekton's own webhooks, resolvers and event listeners, and the documentation's commands"
+    local directory
+    directory=$(build debug) || { fail_suite "pipelines: build"; return; }
+    "$root/tests/servers/build" etcd kubernetes/kube-apiserver,kube-controller-manager,kubectl tekton triggers ||
+        { fail_suite "pipelines: servers"; return; }
+    BUILD_DIR=$directory run_pytest pipelines pipelines
+}
+
 suite_static() {
     say "static: the static binary and its image"
     [[ -x $root/container/build ]] || { skip_suite "static: container/build is missing"; return; }
