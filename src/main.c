@@ -8,9 +8,11 @@
 #include "cli/application.h"
 #include "cli/connect.h"
 #include "cli/help.h"
+#include "cli/layout.h"
 #include "net/http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +53,33 @@ static void refuse_core_dumps(void) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+/*
+ * A standard descriptor that the caller closed must not become that of a connection or a result, or
+ * messages would be written into it. What stands there instead fails as a closed one does.
+ */
+static void open_standard_descriptors(void) {
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) != -1 || errno != EBADF)
+            continue;
+        /* the lowest free number is this one: those below are open */
+        int flags = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (open("/dev/null", flags) != descriptor)
+            return;
+    }
+}
+
+/* Writes out what is buffered. 0, or -1 with errno: the disk is full, the reader went away. */
+static int finish_output(void) {
+    bool failed = fflush(stdout) != 0 || ferror(stdout) != 0;
+    return failed ? -1 : 0;
+}
+
+/* As every tool in a pipe whose reader has seen enough: quietly, by the signal itself. */
+static void end_by_broken_pipe(void) {
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+}
+
 /* SIGTERM and SIGINT become readable on a descriptor that the event loop waits for. */
 static int open_cancel_descriptor(void) {
     sigset_t ends;
@@ -74,10 +103,11 @@ static int run_command(struct application *application, struct error **err) {
 
 static void show_help(const struct application *application) {
     const struct invocation *invocation = application->invocation;
+    size_t width = layout_width(application->output, application->deps->environment);
     if (invocation->command_given)
-        help_command(application->output, command_of(invocation->command));
+        help_command(application->output, command_of(invocation->command), width);
     else
-        help_general(application->output);
+        help_general(application->output, width);
 }
 
 /* The token was copied; nothing that reads our environment later needs to find it there. */
@@ -103,14 +133,18 @@ static int parse_and_run(struct application *application, int argc, const char *
         show_help(application);
         return 0;
     }
+    if (check_output(application, err) < 0)
+        return -1;
     /* commands that deploy add what their own checks find, for one report */
-    bool reported_later = (invocation->command & COMMANDS_MODEL) != 0;
+    bool reported_later = (invocation->command & (COMMANDS_CLUSTER | COMMAND_RBAC)) != 0 &&
+                          invocation->settings.replay[0] == '\0' && !invocation->command_unknown;
     if (!reported_later && refuse_problems(application, err) < 0)
         return -1;
     return run_command(application, err);
 }
 
 int main(int argc, char **argv) {
+    open_standard_descriptors();
     refuse_core_dumps();
     setvbuf(stderr, NULL, _IOLBF, 0);
     signal(SIGPIPE, SIG_IGN);
@@ -141,8 +175,12 @@ int main(int argc, char **argv) {
                                       .started_ms = clock_now(&clock_system)};
     struct error *error = NULL;
     int code = parse_and_run(&application, argc, arguments, &error);
-    if (code >= 0 && fflush(stdout) != 0) {
-        error_new(&error, ERROR_INTERNAL, "cannot write standard output: %s", strerror(errno));
+    errno = 0;
+    bool unwritten = finish_output() < 0;
+    bool reader_left = unwritten && errno == EPIPE;
+    if (code >= 0 && unwritten && !reader_left) {
+        error_new(&error, ERROR_INTERNAL, "cannot write standard output: %s",
+                  errno != 0 ? strerror(errno) : "an earlier write failed");
         code = -1;
     }
     if (code < 0) {
@@ -151,5 +189,7 @@ int main(int argc, char **argv) {
     }
     error_free(error);
     invocation_free(&invocation);
+    if (reader_left)
+        end_by_broken_pipe();
     return code;
 }

@@ -9,11 +9,13 @@
 struct invocation {
     unsigned command;        /* one enum command_bit */
     bool command_given;      /* named on the command line, not the default */
+    bool command_unknown;    /* a word stands where a command may, and is none */
     struct strings operands; /* for `help COMMAND`, `completion SHELL`, `wait NAME` */
     struct inputs inputs;
     struct settings settings;
     bool given[128]; /* by index of `parameters`: set by the command line or the environment */
-    struct problems problems; /* what was wrong, found by parsing and later checks */
+    bool from_environment[128]; /* likewise: by the environment */
+    struct problems problems;   /* what was wrong, found by parsing and later checks */
 };
 
 /*

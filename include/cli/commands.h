@@ -16,11 +16,13 @@ enum command_needs {
 
 struct command {
     const char *name;
-    unsigned bit;            /* enum command_bit */
-    unsigned needs;          /* enum command_needs */
-    const char *operands;    /* usage of the operands, or NULL when it takes none */
-    const char *summary;     /* one line */
-    const char *description; /* paragraphs for `help COMMAND` and the man page */
+    unsigned bit;               /* enum command_bit */
+    unsigned needs;             /* enum command_needs */
+    const char *operands;       /* usage of the operands, or NULL when it takes none */
+    const char *summary;        /* one line */
+    const char *description;    /* one paragraph for `help COMMAND` and the man page */
+    const char *examples;       /* command lines, one a line; a test runs each */
+    const char *const *formats; /* what -o takes, the default first; NULL: it has no -o */
     /* Runs it; the exit code, or -1 with an error. */
     int (*run)(struct application *application, struct error **err);
 };
@@ -32,6 +34,9 @@ extern const size_t command_names_count;
 
 const struct command *command_find(const char *name);
 const struct command *command_of(unsigned bit);
+
+/* "render, diff or rbac": the names of BITS, owned. */
+char *commands_list(unsigned bits, struct error **err);
 
 int command_deploy(struct application *application, struct error **err);
 int command_render(struct application *application, struct error **err);

@@ -20,5 +20,8 @@ int connect_session(struct session *session, struct application *application, st
 /* Shows the invocation's problems; -1 with ERROR_PARAMETER when there are errors among them. */
 int refuse_problems(struct application *application, struct error **err);
 
-/* Adds a problem when -o is set and is none of FORMATS (ends with NULL). -1 only without memory. */
-int check_output(struct application *application, const char *const *formats, struct error **err);
+/*
+ * Adds a problem when -o is set and is none of the command's formats; main calls it for every
+ * command. -1 only without memory.
+ */
+int check_output(struct application *application, struct error **err);

@@ -2,7 +2,8 @@
 
 /*
  * Standard error for people: stages with what they found and how long they took, a living line on
- * a terminal, plain lines in a log, JSON lines on request. Honours NO_COLOR (no-color.org) and
+ * a terminal, plain lines in a log, JSON lines on request. Text is broken at blanks to fit
+ * layout_width() columns, with later lines indented by 4 more. Honours NO_COLOR (no-color.org) and
  * TERM=dumb.
  */
 
@@ -23,7 +24,7 @@ struct console {
     bool living; /* a living line stands unfinished */
     enum stage stage;
     int64_t stage_started_ms;
-    int64_t width; /* columns of the terminal */
+    int64_t width; /* columns of a line: layout_width() */
 };
 
 /* SETTINGS may be NULL (before parsing). STREAM is borrowed. */
@@ -37,8 +38,8 @@ bool console_colors(FILE *stream, const struct environment *environment,
 /* The observer that shows a run on CONSOLE. */
 struct observer console_observer(struct console *console);
 
-/* All problems, each with its hint. */
-void console_problems(struct console *console, const struct problems *problems);
+/* A problem with its hint, and where its parameter came from when that is the environment. */
+void console_problem(struct console *console, const struct problem *problem, bool from_environment);
 
 /* "error: MESSAGE" and its hint. */
 void console_error(struct console *console, const struct error *error);

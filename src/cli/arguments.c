@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/suggest.h"
 
 #include <string.h>
 
@@ -10,43 +11,29 @@ struct parser {
     struct invocation *out;
     struct problems *problems;
     const char *values[128]; /* by parameter index: the raw text that counts, or NULL */
-    bool from_environment[128];
 };
 
 static size_t index_of(const struct parameter *parameter) {
     return (size_t)(parameter - parameters);
 }
 
-/* The known names, for suggestions. */
-static const char *nearest_name(const char *name, bool options) {
-    const char *names[128];
-    size_t count = 0;
-    for (size_t i = 0; i < parameters_count && count < array_length(names); i++)
-        if (options || !parameter_is_option(&parameters[i]))
-            names[count++] = parameters[i].name;
-    return text_nearest(name, names, count);
-}
-
 static int unknown_parameter(struct parser *parser, const char *name, struct error **err) {
-    const char *nearest = nearest_name(name, false);
-    cleanup_free char *hint = nearest != NULL ? text_format(err, "did you mean %s?", nearest)
-                                              : text_copy("see --help for all parameters", err);
+    if (name[0] == '\0')
+        return problems_add(parser->problems, err, true, "NAME=VALUE", NULL,
+                            "an argument begins with \"=\": the parameter's name is missing");
+    cleanup_free char *hint = suggest_parameter(name, err);
     if (hint == NULL)
         return -1;
     return problems_add(parser->problems, err, true, name, hint, "there is no parameter %s", name);
 }
 
-static int unknown_option(struct parser *parser, const char *option, struct error **err) {
-    const char *nearest = nearest_name(option, true);
-    char spelled[64] = "";
-    if (nearest != NULL)
-        parameter_option_name(parameter_find(nearest), spelled);
-    cleanup_free char *hint = nearest != NULL ? text_format(err, "did you mean --%s?", spelled)
-                                              : text_copy("see --help for all options", err);
+static int unknown_option(struct parser *parser, const char *option, const char *dashes,
+                          struct error **err) {
+    cleanup_free char *hint = suggest_option(option, err);
     if (hint == NULL)
         return -1;
-    return problems_add(parser->problems, err, true, option, hint, "there is no option --%s",
-                        option);
+    return problems_add(parser->problems, err, true, option, hint, "there is no option %s%s",
+                        dashes, option);
 }
 
 static int take(struct parser *parser, const struct parameter *parameter, const char *value,
@@ -60,7 +47,7 @@ static int take(struct parser *parser, const struct parameter *parameter, const 
     if (parameter->type == PARAMETER_SECRET)
         return 0;
     parser->values[index_of(parameter)] = value;
-    parser->from_environment[index_of(parameter)] = false;
+    parser->out->from_environment[index_of(parameter)] = false;
     return 0;
 }
 
@@ -90,10 +77,14 @@ static int take_option(struct parser *parser, int argc, const char *const *argv,
         return -1;
     const struct parameter *parameter =
         is_long ? parameter_find(name) : parameter_find_letter(name[0]);
-    if (parameter == NULL)
-        return is_long ? unknown_option(parser, name, err)
-                       : problems_add(parser->problems, err, true, name, "see --help",
-                                      "there is no option -%s", name);
+    if (parameter == NULL) {
+        /* the word behind it is most likely its value, and no second mistake */
+        const char *next = *at + 1 < argc ? argv[*at + 1] : "-";
+        bool value = is_long && body[length] != '=' && next[0] != '-' &&
+                     command_find(next) == NULL && strchr(next, '=') == NULL;
+        *at += value ? 1 : 0;
+        return unknown_option(parser, name, is_long ? "--" : "-", err);
+    }
     const char *inline_value = body[length] == '='                ? body + length + 1
                                : !is_long && body[length] != '\0' ? body + length
                                                                   : NULL;
@@ -101,10 +92,34 @@ static int take_option(struct parser *parser, int argc, const char *const *argv,
         return take(parser, parameter, inline_value != NULL ? inline_value : "true", err);
     if (inline_value != NULL)
         return take(parser, parameter, inline_value, err);
-    if (*at + 1 >= argc)
-        return problems_add(parser->problems, err, true, parameter->name, NULL, "%s needs a value",
-                            element);
+    if (*at + 1 >= argc) {
+        cleanup_free char *hint =
+            text_format(err, "write %s %s", element,
+                        parameter->value_name != NULL ? parameter->value_name : "VALUE");
+        return hint != NULL ? problems_add(parser->problems, err, true, parameter->name, hint,
+                                           "%s needs a value", element)
+                            : -1;
+    }
     return take(parser, parameter, argv[++*at], err);
+}
+
+/* A word behind a command that takes none; for those that deploy it looks like a service's name. */
+static int unexpected_word(struct parser *parser, const char *word, struct error **err) {
+    const struct invocation *out = parser->out;
+    bool named = out->command_given && (out->command & COMMANDS_MODEL) != 0 &&
+                 word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0' &&
+                 word[0] != '-' && command_find(word) == NULL;
+    cleanup_free char *hint =
+        named ? text_format(err, "the service's name is INFERENCE_SERVICE_NAME=%s", word)
+              : suggest_command(word, err);
+    if (hint == NULL)
+        return -1;
+    parser->out->command_unknown = !out->command_given;
+    if (!out->command_given)
+        return problems_add(parser->problems, err, true, word, hint, "\"%s\" is no command", word);
+    return problems_add(parser->problems, err, true, word, hint,
+                        "the command %s takes no word \"%s\"", command_of(out->command)->name,
+                        word);
 }
 
 static int take_word(struct parser *parser, const char *word, struct error **err) {
@@ -119,13 +134,7 @@ static int take_word(struct parser *parser, const char *word, struct error **err
     bool takes_operands = out->command_given && command_of(out->command)->operands != NULL;
     if (takes_operands)
         return strings_add(&out->operands, word, err);
-    const char *nearest = text_nearest(word, command_names, command_names_count);
-    cleanup_free char *hint =
-        nearest != NULL ? text_format(err, "did you mean the command %s?", nearest)
-                        : text_copy("parameters are NAME=VALUE, options --name value", err);
-    if (hint == NULL)
-        return -1;
-    return problems_add(parser->problems, err, true, word, hint, "\"%s\" is no command", word);
+    return unexpected_word(parser, word, err);
 }
 
 static int read_arguments(struct parser *parser, int argc, const char *const *argv,
@@ -159,7 +168,7 @@ static void read_environment(struct parser *parser, const struct environment *en
         if (value == NULL && parameter->alias != NULL)
             value = environment_get(environment, parameter->alias);
         parser->values[i] = value;
-        parser->from_environment[i] = value != NULL;
+        parser->out->from_environment[i] = value != NULL;
     }
 }
 
@@ -224,7 +233,7 @@ static int assign_text(struct parser *parser, const struct parameter *parameter,
     *field = copy;
     if (text_is_utf8(value, strlen(value)))
         return 0;
-    return problems_add(parser->problems, err, true, parameter->name, NULL,
+    return problems_add(parser->problems, err, true, parameter->name, "save the text as UTF-8",
                         "%s is not valid UTF-8 text", parameter->name);
 }
 
@@ -276,6 +285,17 @@ static bool is_text(const struct parameter *parameter) {
     return parameter->type == PARAMETER_TEXT || parameter->type == PARAMETER_SECRET;
 }
 
+static int foreign_option(struct parser *parser, const struct parameter *parameter,
+                          struct error **err) {
+    cleanup_free char *owners = commands_list(parameter->commands, err);
+    cleanup_free char *hint = owners != NULL ? text_format(err, "it belongs to %s", owners) : NULL;
+    if (hint == NULL)
+        return -1;
+    return problems_add(parser->problems, err, true, parameter->name, hint,
+                        "--%s does not belong to the command %s", parameter->name,
+                        command_of(parser->out->command)->name);
+}
+
 static int assign_all(struct parser *parser, struct error **err) {
     for (size_t i = 0; i < parameters_count; i++) {
         const struct parameter *parameter = &parameters[i];
@@ -287,12 +307,9 @@ static int assign_all(struct parser *parser, struct error **err) {
             value = parameter->default_value;
         if (value == NULL)
             continue;
-        bool foreign = parser->values[i] != NULL && !parser->from_environment[i] &&
+        bool foreign = parser->values[i] != NULL && !parser->out->from_environment[i] &&
                        (parameter->commands & parser->out->command) == 0;
-        if (foreign && parameter_is_option(parameter) &&
-            problems_add(parser->problems, err, true, parameter->name, NULL,
-                         "--%s does not belong to the command %s", parameter->name,
-                         command_of(parser->out->command)->name) < 0)
+        if (foreign && parameter_is_option(parameter) && foreign_option(parser, parameter, err) < 0)
             return -1;
         if (assign(parser, parameter, value, err) < 0)
             return -1;

@@ -196,9 +196,7 @@ static int dry_run(struct sides *out, const struct application *application,
 
 int command_diff(struct application *application, struct error **err) {
     cleanup_session struct session session = {0};
-    static const char *const formats[] = {"text", "json", NULL};
-    if (check_output(application, formats, err) < 0 ||
-        connect_and_check(&session, application, err) < 0)
+    if (connect_and_check(&session, application, err) < 0)
         return -1;
     cleanup_preparation struct preparation preparation = {0};
     if (preview_prepare(&preparation, &session, application, err) < 0)

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "cli/rbac.h"
+#include "deploy/names.h"
 
 static int print_yaml(FILE *output, const json_t *objects, struct error **err) {
     size_t index = 0;
@@ -29,10 +30,28 @@ static int print_json(FILE *output, const json_t *objects, struct error **err) {
     return 0;
 }
 
+static int check_names(struct application *application, struct error **err) {
+    const struct invocation *invocation = application->invocation;
+    struct problems *problems = &application->invocation->problems;
+    const char *namespace_ = invocation->inputs.namespace_;
+    const char *account = invocation->settings.service_account;
+    if (namespace_[0] != '\0' && !name_is_dns_label(namespace_) &&
+        problems_add(problems, err, true, "NAMESPACE", "kubectl get namespaces lists them",
+                     "NAMESPACE \"%.80s\" is no name of a namespace", namespace_) < 0)
+        return -1;
+    if (!name_is_dns_subdomain(account) &&
+        problems_add(problems, err, true, "service-account", "for example deployer",
+                     "--service-account \"%.80s\" is no name of a ServiceAccount", account) < 0)
+        return -1;
+    return refuse_problems(application, err);
+}
+
 /* NAMESPACE comes from the kubeconfig's context when it is not given: a file is read, no server
  * asked. */
 int command_rbac(struct application *application, struct error **err) {
     const struct invocation *invocation = application->invocation;
+    if (check_names(application, err) < 0)
+        return -1;
     cleanup_session struct session session = {0};
     if (invocation->inputs.namespace_[0] == '\0' && connect_session(&session, application, err) < 0)
         return error_hint(err, "name the namespace: rbac -n NAMESPACE");
@@ -43,10 +62,7 @@ int command_rbac(struct application *application, struct error **err) {
     cleanup_json json_t *objects = NULL;
     if (rbac_objects(&objects, &request, err) < 0)
         return -1;
-    const char *format = invocation->settings.output;
-    if (text_equal(format, "json"))
+    if (text_equal(invocation->settings.output, "json"))
         return print_json(application->output, objects, err);
-    if (!text_is_empty(format) && !text_equal(format, "yaml"))
-        return error_new(err, ERROR_PARAMETER, "-o is \"%s\": rbac prints yaml or json", format);
     return print_yaml(application->output, objects, err);
 }

@@ -35,11 +35,8 @@ static int print_document(struct application *application, const struct preparat
 }
 
 static int check_options(struct application *application, struct error **err) {
-    static const char *const formats[] = {"yaml", "json", NULL};
     const struct settings *settings = &application->invocation->settings;
     struct problems *problems = &application->invocation->problems;
-    if (check_output(application, formats, err) < 0)
-        return -1;
     if (settings->comments && text_equal(settings->output, "json") &&
         problems_add(problems, err, true, "comments", "leave -o json out",
                      "--comments is for YAML: JSON has no comments") < 0)

@@ -25,8 +25,6 @@ int command_version(struct application *application, struct error **err) {
         fprintf(application->output, "%s\n", text);
         return 0;
     }
-    if (!text_is_empty(format) && !text_equal(format, "text"))
-        return error_new(err, ERROR_PARAMETER, "-o is \"%s\": version prints text or json", format);
     fprintf(application->output, "deploy-inference-service %s (%s)\n", version_project,
             version_commit);
     fprintf(application->output, "%s\nlibgit2 %s\njansson %s\n", libraries, git,

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/record_file.h"
 #include "cli/report.h"
+#include "deploy/names.h"
 #include "deploy/wait.h"
 
 enum { LONGEST_TRANSCRIPT = 64 * 1024 * 1024 };
@@ -14,24 +15,43 @@ static enum wait_for wait_for_of(const char *state) {
 }
 
 /* The name is the operand, as kubectl has it, or INFERENCE_SERVICE_NAME. */
-static int service_name(const char **out, const struct invocation *invocation, struct error **err) {
+static const char *service_name(const struct invocation *invocation) {
     const struct strings *operands = &invocation->operands;
-    if (operands->count > 1)
-        return error_new(err, ERROR_PARAMETER, "wait takes one name, not %zu", operands->count);
-    *out = operands->count == 1 ? operands->items[0] : invocation->inputs.name;
-    if (!text_is_empty(*out))
+    return operands->count > 0 ? operands->items[0] : invocation->inputs.name;
+}
+
+/* Adds what is wrong with the words and the names to the problems. -1 only without memory. */
+static int check_words(struct application *application, struct error **err) {
+    struct invocation *invocation = application->invocation;
+    struct problems *problems = &invocation->problems;
+    const char *name = service_name(invocation);
+    const char *namespace_ = invocation->inputs.namespace_;
+    if (invocation->operands.count > 1 &&
+        problems_add(problems, err, true, "NAME", "run it once for each",
+                     "wait takes one name, not %zu", invocation->operands.count) < 0)
+        return -1;
+    if (name[0] == '\0' &&
+        problems_add(problems, err, true, "NAME", "deploy-inference-service wait NAME -n NAMESPACE",
+                     "wait needs the name of an InferenceService") < 0)
+        return -1;
+    if (name[0] != '\0' && !name_is_dns_1035_label(name) &&
+        problems_add(
+            problems, err, true, "NAME", "kubectl get inferenceservices lists them",
+            "\"%.80s\" is no name of an InferenceService: a-z, 0-9 and '-', beginning with "
+            "a letter and not ending with '-'",
+            name) < 0)
+        return -1;
+    if (namespace_[0] == '\0' || name_is_dns_label(namespace_))
         return 0;
-    error_new(err, ERROR_PARAMETER, "wait needs the name of an InferenceService");
-    return error_hint(err, "deploy-inference-service wait NAME -n NAMESPACE");
+    return problems_add(problems, err, true, "NAMESPACE", "kubectl get namespaces lists them",
+                        "NAMESPACE \"%.80s\" is no name of a namespace", namespace_);
 }
 
 static int wait_on_cluster(struct application *application, struct outcome *outcome,
                            struct error **err) {
     const struct invocation *invocation = application->invocation;
-    const char *name = NULL;
-    if (service_name(&name, invocation, err) < 0)
-        return -1;
-    if (inputs_check_verify(&application->invocation->inputs, &application->invocation->problems,
+    if (check_words(application, err) < 0 ||
+        inputs_check_verify(&application->invocation->inputs, &application->invocation->problems,
                             err) < 0 ||
         refuse_problems(application, err) < 0)
         return -1;
@@ -43,7 +63,7 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
         return -1;
     const struct wait_options options = {
         .session = &session,
-        .name = name,
+        .name = service_name(invocation),
         .namespace_ = invocation->inputs.namespace_,
         .wait_for = wait_for_of(invocation->settings.wait_for),
         .inputs = &invocation->inputs,

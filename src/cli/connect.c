@@ -27,23 +27,48 @@ int connect_session(struct session *session, struct application *application, st
     return 0;
 }
 
-int refuse_problems(struct application *application, struct error **err) {
+/* The environment is easily forgotten: who is wrong there is told so. */
+static bool is_from_environment(const struct invocation *invocation,
+                                const struct problem *problem) {
+    for (size_t i = 0; i < parameters_count; i++)
+        if (text_equal(parameters[i].name, problem->parameter))
+            return invocation->from_environment[i];
+    return false;
+}
+
+static void show_problems(const struct application *application) {
     const struct problems *problems = &application->invocation->problems;
-    console_problems(application->console, problems);
+    for (size_t i = 0; i < problems->count; i++)
+        console_problem(application->console, &problems->items[i],
+                        is_from_environment(application->invocation, &problems->items[i]));
+}
+
+/* -1 with their number when there are errors among the problems. */
+static int end_with_problems(const struct application *application, struct error **err) {
+    const struct problems *problems = &application->invocation->problems;
     if (problems->errors == 0)
         return 0;
     error_new(err, ERROR_PARAMETER, "%zu problem%s with the parameters, nothing was changed",
               problems->errors, problems->errors == 1 ? "" : "s");
+    if (application->invocation->command_unknown)
+        return error_hint(err, "deploy-inference-service help");
     return error_hint(err, "deploy-inference-service help %s",
                       command_of(application->invocation->command)->name);
 }
 
-int check_output(struct application *application, const char *const *formats, struct error **err) {
+int refuse_problems(struct application *application, struct error **err) {
+    show_problems(application);
+    return end_with_problems(application, err);
+}
+
+int check_output(struct application *application, struct error **err) {
+    const struct command *command = command_of(application->invocation->command);
+    const char *const *formats = command->formats;
     const char *given = application->invocation->settings.output;
     struct strings known = {.items = NULL};
-    bool ok = text_is_empty(given);
+    bool ok = formats == NULL || text_is_empty(given);
     int result = 0;
-    for (size_t i = 0; formats[i] != NULL && result == 0; i++) {
+    for (size_t i = 0; formats != NULL && formats[i] != NULL && result == 0; i++) {
         ok = ok || text_equal(given, formats[i]);
         result = strings_add(&known, formats[i], err);
     }
@@ -52,8 +77,7 @@ int check_output(struct application *application, const char *const *formats, st
     if (ok || list == NULL)
         return ok ? 0 : -1;
     return problems_add(&application->invocation->problems, err, true, "output", NULL,
-                        "-o is \"%s\": %s prints %s", given,
-                        command_of(application->invocation->command)->name, list);
+                        "-o is \"%s\": %s prints %s", given, command->name, list);
 }
 
 int connect_and_check(struct session *session, struct application *application,
@@ -77,13 +101,10 @@ int connect_and_check(struct session *session, struct application *application,
         error_free(connection);
         return -1;
     }
-    bool both = connected < 0 && problems->errors > 0;
-    if (both) {
-        console_error(application->console, connection);
-        error_free(connection);
-        connection = NULL;
-    }
-    if (refuse_problems(application, err) < 0)
-        return -1;
-    return connected < 0 ? error_take(err, connection) : 0;
+    show_problems(application);
+    if (problems->errors == 0)
+        return connected < 0 ? error_take(err, connection) : 0;
+    console_error(application->console, connection);
+    error_free(connection);
+    return end_with_problems(application, err);
 }

@@ -2,12 +2,12 @@
 
 #include "base/environment.h"
 #include "base/text.h"
+#include "cli/layout.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { DEFAULT_WIDTH = 100 };
+enum { NEXT_LINE_INDENT = 4 };
 
 #define COLOR_RED    "\033[31m"
 #define COLOR_YELLOW "\033[33m"
@@ -36,12 +36,26 @@ static const char *level_color(enum log_level level) {
     return "";
 }
 
+/* TEXT over as many lines as it needs, the later ones indented: evidence keeps its own indent. */
 static void put_line(struct console *console, const char *color, const char *prefix,
                      const char *text) {
     finish_living_line(console);
     bool colored = console->color && color[0] != '\0';
-    fprintf(console->stream, "%s%s%s%s\n", colored ? color : "", prefix, text,
-            colored ? COLOR_RESET : "");
+    cleanup_free char *line = text_format(NULL, "%s%s", prefix, text);
+    if (line == NULL)
+        return;
+    size_t width = (size_t)console->width;
+    size_t later_indent = strspn(line, " ") + NEXT_LINE_INDENT;
+    size_t indent = 0;
+    const char *at = line;
+    do {
+        size_t length = layout_line(at, width - indent);
+        fprintf(console->stream, "%*s%s%.*s%s\n", (int)indent, "", colored ? color : "",
+                (int)length, at, colored ? COLOR_RESET : "");
+        at += length;
+        at += strspn(at, " ");
+        indent = later_indent < width / 2 ? later_indent : width / 2;
+    } while (*at != '\0');
     fflush(console->stream);
 }
 
@@ -72,7 +86,7 @@ bool console_colors(FILE *stream, const struct environment *environment,
 
 void console_init(struct console *console, FILE *stream, const struct clock *clock,
                   const struct environment *environment, const struct settings *settings) {
-    *console = (struct console){.stream = stream, .clock = clock, .width = DEFAULT_WIDTH};
+    *console = (struct console){.stream = stream, .clock = clock};
     console->log = (struct log){
         .level = LOG_NOTICE, .clock = clock, .sink = {.write = write_log, .user = console}};
     console->color = console_colors(stream, environment, settings);
@@ -82,9 +96,7 @@ void console_init(struct console *console, FILE *stream, const struct clock *clo
     }
     bool terminal = is_terminal(stream, environment);
     console->terminal = terminal && !console->log.json;
-    struct winsize size = {0};
-    if (terminal && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 20)
-        console->width = size.ws_col;
+    console->width = (int64_t)layout_width(stream, environment);
 }
 
 void console_line(struct console *console, enum log_level level, const char *text) {
@@ -151,13 +163,12 @@ struct observer console_observer(struct console *console) {
                              .user = console};
 }
 
-void console_problems(struct console *console, const struct problems *problems) {
-    for (size_t i = 0; i < problems->count; i++) {
-        const struct problem *problem = &problems->items[i];
-        log_write(&console->log, problem->is_error ? LOG_ERROR : LOG_NOTICE, "%s%s%s%s",
-                  problem->is_error ? "" : "note: ", problem->message,
-                  problem->hint != NULL ? "; " : "", problem->hint != NULL ? problem->hint : "");
-    }
+void console_problem(struct console *console, const struct problem *problem,
+                     bool from_environment) {
+    log_write(&console->log, problem->is_error ? LOG_ERROR : LOG_NOTICE, "%s%s%s%s%s",
+              problem->is_error ? "" : "note: ", problem->message,
+              from_environment ? " (from the environment)" : "", problem->hint != NULL ? "; " : "",
+              problem->hint != NULL ? problem->hint : "");
 }
 
 void console_error(struct console *console, const struct error *error) {

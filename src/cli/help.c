@@ -1,10 +1,12 @@
 #include "cli/help.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
+#include "cli/layout.h"
 
 #include <string.h>
 
-enum { NAME_COLUMN = 36, LAST_COLUMN = 100 };
+enum { NAME_COLUMN = 36, COMMAND_COLUMN = 15, LONGEST_TERM = 256 };
 
 const struct exit_code exit_codes[] = {
     {0, "the revision is ready (diff: no changes)"},
@@ -23,105 +25,130 @@ const struct exit_code exit_codes[] = {
 };
 const size_t exit_codes_count = array_length(exit_codes);
 
-/* TEXT from column NAME_COLUMN on, broken at blanks before LAST_COLUMN. */
-static void put_wrapped(FILE *output, const char *text) {
-    int column = NAME_COLUMN;
-    for (const char *at = text; *at != '\0';) {
-        size_t word = strcspn(at, " ");
-        bool first = column == NAME_COLUMN;
-        if (!first && column + 1 + (int)word > LAST_COLUMN) {
-            fprintf(output, "\n%*s", NAME_COLUMN, "");
-            column = NAME_COLUMN;
-            first = true;
-        }
-        fprintf(output, "%s%.*s", first ? "" : " ", (int)word, at);
-        column += (int)word + (first ? 0 : 1);
-        at += word + strspn(at + word, " ");
-    }
+/* What TERM (written up to COLUMN) means, TEXT, beside it or below it. */
+static void put_meaning(FILE *output, const char *term, const char *text, size_t column,
+                        size_t width) {
+    size_t length = strlen(term);
+    fputs(term, output);
+    if (length + 1 < column)
+        fprintf(output, "%*s", (int)(column - length), "");
+    else
+        fprintf(output, "\n%*s", (int)column, "");
+    layout_put(output, text, column, column, width);
 }
 
-static void put_parameter(FILE *output, const struct parameter *parameter) {
+char *help_term(const struct parameter *parameter, struct error **err) {
     char option[64];
     parameter_option_name(parameter, option);
-    cleanup_free char *name = NULL;
+    const char *value = parameter->value_name != NULL ? parameter->value_name : "";
+    if (!parameter_is_option(parameter) && parameter->letter == '\0')
+        return text_format(err, "%s=%s", parameter->name, value);
     if (!parameter_is_option(parameter))
-        name = text_format(NULL, "  %s=%s", parameter->name,
-                           parameter->value_name != NULL ? parameter->value_name : "VALUE");
-    else if (parameter->letter != '\0')
-        name = text_format(NULL, "  -%c, --%s%s%s", parameter->letter, option,
-                           parameter->value_name != NULL ? " " : "",
-                           parameter->value_name != NULL ? parameter->value_name : "");
-    else
-        name = text_format(NULL, "  --%s%s%s", option, parameter->value_name != NULL ? " " : "",
-                           parameter->value_name != NULL ? parameter->value_name : "");
-    if (name == NULL)
-        return;
-    int width = (int)strlen(name);
-    fprintf(output, "%s", name);
-    if (width < NAME_COLUMN - 1)
-        fprintf(output, "%*s", NAME_COLUMN - width, "");
-    else
-        fprintf(output, "\n%*s", NAME_COLUMN, "");
-    bool has_default = !text_is_empty(parameter->default_value);
-    cleanup_free char *text = has_default ? text_format(NULL, "%s (default %s)", parameter->help,
-                                                        parameter->default_value)
-                                          : text_copy(parameter->help, NULL);
-    if (text != NULL)
-        put_wrapped(output, text);
-    fputc('\n', output);
+        return text_format(err, "-%c %s, %s=%s", parameter->letter, value, parameter->name, value);
+    const char *blank = value[0] != '\0' ? " " : "";
+    if (parameter->letter != '\0')
+        return text_format(err, "-%c, --%s%s%s", parameter->letter, option, blank, value);
+    return text_format(err, "--%s%s%s", option, blank, value);
 }
 
-static void put_groups(FILE *output, unsigned command) {
-    for (int group = 0; group < GROUP_COUNT; group++) {
-        bool titled = false;
-        for (size_t i = 0; i < parameters_count; i++) {
-            const struct parameter *parameter = &parameters[i];
-            if ((int)parameter->group != group || (parameter->commands & command) == 0)
-                continue;
-            if (!titled)
-                fprintf(output, "\n%s:\n", parameter_group_titles[group]);
-            titled = true;
-            put_parameter(output, parameter);
-        }
+/* "text (default) or json" */
+static char *formats_text(const char *const *formats, struct error **err) {
+    cleanup_buffer struct buffer text = BUFFER_INIT(LONGEST_TERM);
+    for (size_t i = 0; formats[i] != NULL; i++)
+        buffer_printf(&text, "%s%s%s", i > 0 ? " or " : "", formats[i], i == 0 ? " (default)" : "");
+    return buffer_steal(&text, "the formats", err);
+}
+
+char *help_meaning(const struct parameter *parameter, const struct command *command,
+                   struct error **err) {
+    if (command != NULL && command->formats != NULL && text_equal(parameter->name, "output")) {
+        cleanup_free char *formats = formats_text(command->formats, err);
+        return formats != NULL ? text_format(err, "format of standard output: %s", formats) : NULL;
+    }
+    return text_is_empty(parameter->default_value)
+               ? text_copy(parameter->help, err)
+               : text_format(err, "%s (default %s)", parameter->help, parameter->default_value);
+}
+
+static void put_parameter(FILE *output, const struct parameter *parameter,
+                          const struct command *command, size_t width) {
+    cleanup_free char *name = help_term(parameter, NULL);
+    cleanup_free char *term = name != NULL ? text_format(NULL, "  %s", name) : NULL;
+    cleanup_free char *text = help_meaning(parameter, command, NULL);
+    if (term != NULL && text != NULL)
+        put_meaning(output, term, text, NAME_COLUMN, width);
+}
+
+static void put_group(FILE *output, const struct command *command, int group, size_t width) {
+    bool titled = false;
+    for (size_t i = 0; i < parameters_count; i++) {
+        const struct parameter *parameter = &parameters[i];
+        if ((int)parameter->group != group || (parameter->commands & command->bit) == 0)
+            continue;
+        bool own = group == GROUP_COMMAND;
+        if (!titled)
+            fprintf(output, "\n%s%s:\n", own ? "Options of " : parameter_group_titles[group],
+                    own ? command->name : "");
+        titled = true;
+        put_parameter(output, parameter, command, width);
     }
 }
 
-void help_general(FILE *output) {
-    fputs("Deploys a model from a Git repository as a KServe InferenceService and waits until\n"
-          "that revision serves.\n"
-          "\n"
-          "usage: deploy-inference-service [COMMAND] [NAME=VALUE ...] [--option ...]\n"
-          "\n"
-          "Commands:\n",
-          output);
-    for (size_t i = 0; i < commands_count; i++)
-        fprintf(output, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fputs(
-        "\n"
-        "A parameter is taken from NAME=VALUE or --name VALUE, else from the environment variable\n"
-        "NAME, else from its default. Progress and errors go to standard error, what programs "
-        "read\n"
-        "to standard output.\n"
-        "\n"
-        "Examples:\n"
-        "  deploy-inference-service INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen "
-        "RUNTIME_CLASS=vllm\n"
-        "  deploy-inference-service diff -n demo INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen \\\n"
-        "      MODEL_REPO_TAG=v2 RUNTIME_CLASS=vllm\n"
-        "\n"
-        "Exit codes:\n",
-        output);
-    for (size_t i = 0; i < exit_codes_count; i++)
-        fprintf(output, "  %3d  %s\n", exit_codes[i].code, exit_codes[i].meaning);
-    fputs("\n`deploy-inference-service help COMMAND` shows a command's parameters and options.\n",
-          output);
+static void put_examples(FILE *output, const char *examples) {
+    fputs("\nExamples:\n", output);
+    for (const char *at = examples; *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        fprintf(output, "  %.*s\n", (int)length, at);
+        at += length + (at[length] == '\n' ? 1 : 0);
+    }
 }
 
-void help_command(FILE *output, const struct command *command) {
-    fprintf(output, "%s\n\nusage: deploy-inference-service %s%s%s%s [--option ...]\n\n%s\n",
-            command->summary, command->name, command->operands != NULL ? " " : "",
+void help_general(FILE *output, size_t width) {
+    layout_put(output,
+               "Deploys a model from a Git repository as a KServe InferenceService and waits until "
+               "that revision serves.\n\n"
+               "usage: deploy-inference-service [COMMAND] [NAME=VALUE ...] [--option ...]\n\n"
+               "Commands:",
+               0, 0, width);
+    for (size_t i = 0; i < commands_count; i++) {
+        cleanup_free char *term = text_format(NULL, "  %s", commands[i].name);
+        if (term != NULL)
+            put_meaning(output, term, commands[i].summary, COMMAND_COLUMN, width);
+    }
+    fputc('\n', output);
+    layout_put(output,
+               "A parameter is taken from NAME=VALUE or --name VALUE (the last one counts), else "
+               "from the environment variable NAME, else from its default. Progress and errors go "
+               "to standard error, what programs read to standard output.",
+               0, 0, width);
+    put_examples(output, "deploy-inference-service INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen "
+                         "RUNTIME_CLASS=vllm\n"
+                         "deploy-inference-service diff -n demo INFERENCE_SERVICE_NAME=qwen "
+                         "MODEL_REPO=qwen \\\n"
+                         "    MODEL_REPO_TAG=v2 RUNTIME_CLASS=vllm\n"
+                         "deploy-inference-service wait qwen -n demo\n");
+    fputs("\nExit codes:\n", output);
+    for (size_t i = 0; i < exit_codes_count; i++)
+        fprintf(output, "  %3d  %s\n", exit_codes[i].code, exit_codes[i].meaning);
+    fputc('\n', output);
+    layout_put(output,
+               "`deploy-inference-service help COMMAND` shows a command's parameters, options and "
+               "examples; `help man` prints the manual page.",
+               0, 0, width);
+}
+
+void help_command(FILE *output, const struct command *command, size_t width) {
+    layout_put(output, command->summary, 0, 0, width);
+    fprintf(output, "\nusage: deploy-inference-service %s%s%s%s [--option ...]\n\n", command->name,
+            command->operands != NULL ? " " : "",
             command->operands != NULL ? command->operands : "",
-            (command->bit & COMMANDS_CLUSTER) != 0 ? " [NAME=VALUE ...]" : "",
-            command->description);
-    put_groups(output, command->bit);
+            (command->bit & COMMANDS_MODEL) != 0 ? " [NAME=VALUE ...]" : "");
+    layout_put(output, command->description, 0, 0, width);
+    if (command->examples != NULL)
+        put_examples(output, command->examples);
+    /* what only this command has comes first */
+    put_group(output, command, GROUP_COMMAND, width);
+    for (int group = 0; group < GROUP_COUNT; group++)
+        if (group != GROUP_COMMAND)
+            put_group(output, command, group, width);
 }

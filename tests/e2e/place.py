@@ -11,6 +11,7 @@ import pytest
 import requests
 import yaml
 
+from harness.binary import unwrap
 from harness import alauda
 from harness.client import ApiError, condition
 from harness.model_repository import qwen_files
@@ -151,7 +152,7 @@ class Place:
 
     def log(self, pod: str, container: str = "step-deploy") -> str:
         try:
-            return self.client.logs(pod, self.namespace, container)
+            return unwrap(self.client.logs(pod, self.namespace, container))
         except ApiError:
             return ""
 

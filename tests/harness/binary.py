@@ -17,13 +17,35 @@ def path() -> str:
     return os.environ.get("DEPLOY_INFERENCE_SERVICE", str(Path(__file__).resolve().parents[2] / "build" / "deploy-inference-service"))
 
 
+WIDTH = 100
+
+
+def unwrap(log: str) -> str:
+    """The lines as they were before the program broke them at WIDTH columns: those that are indented and had no room on the line before."""
+    lines: list[str] = []
+    last = ""  # the line before, as it stands in the log
+    for line in log.split("\n"):
+        text = line.lstrip(" ")
+        indent = len(line) - len(text)
+        broken = lines and text and indent >= 4 and len(last) + 1 + len(text.split(" ")[0]) > WIDTH
+        if broken:
+            lines[-1] += " " + text
+        else:
+            lines.append(line)
+        last = line
+    return "\n".join(lines)
+
+
 @dataclass
 class Run:
+    """``log`` has a message a line; ``raw_log`` is what was written."""
+
     code: int
     output: str
     log: str
     seconds: float
     results: dict[str, str] = field(default_factory=dict)
+    raw_log: str = ""
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -42,7 +64,7 @@ class Running:
         self.process, self._log, self._out, self._results, self._started = process, log_file, out_file, results, started
 
     def log(self) -> str:
-        return self._log.read_text(errors="replace")
+        return unwrap(self._log.read_text(errors="replace"))
 
     def wait_for_log(self, text: str, timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout
@@ -64,7 +86,8 @@ class Running:
         results = {}
         if self._results is not None and self._results.is_dir():
             results = {file.name: file.read_text() for file in self._results.iterdir()}
-        return Run(code, self._out.read_text(errors="replace"), self.log(), time.monotonic() - self._started, results)
+        return Run(code, self._out.read_text(errors="replace"), self.log(), time.monotonic() - self._started, results,
+                   self._log.read_text(errors="replace"))
 
 
 class Binary:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import binary
 from harness.binary import Binary
@@ -42,63 +44,158 @@ class TestHelp:
         shown = run(tmp_path, "help", "rendr")
         assert shown.code == 2 and "rendr" in shown.log and "render" in shown.log
 
-    @pytest.mark.parametrize("arguments", [("rendr",), ("--nmaespace", "x"), ("render", "--output", "xml"), ("completion",), ("wait",)], ids=" ".join)
+    @pytest.mark.parametrize("arguments", [("rendr",), ("--nmaespace", "x"), ("render", "--output", "xml"), ("completion",), ("wait",), ("help", "a", "b"),
+                                           ("completion", "zhs"), ("wait", "../x"), ("wait", "a", "b"), ("rbac", "--service-account", "a b")], ids=" ".join)
     def test_wrong_usage_is_exit_code_2_with_a_hint_and_nothing_on_stdout(self, tmp_path, arguments):
         shown = run(tmp_path, *arguments, NAMESPACE="demo")
         assert (shown.code, shown.output) == (2, "")
-        assert "error: " in shown.log and re.search(r"hint: |; did you mean|; see |takes one of", shown.log), shown.log
+        assert "error: " in shown.log and re.search(r"hint: |; did you mean|; see ", shown.log), shown.log
+
+    @pytest.mark.parametrize("arguments, said", [
+        (("template",), "did you mean the command render?"),
+        (("aply",), "\"aply\" is no command"),
+        (("deploy", "qwen"), "INFERENCE_SERVICE_NAME=qwen"),
+        (("render", "BRANCH=main"), "did you mean MODEL_REPO_BRANCH?"),
+        (("render", "model_repo=a"), "did you mean MODEL_REPO?"),
+        (("render", "kubeconfig=a"), "it is an option: --kubeconfig"),
+        (("render", "=a"), "the parameter's name is missing"),
+        (("deploy", "--dry-run"), "render prints"),
+        (("render", "--cpu-limits", "5"), "did you mean --cpu-limit?"),
+        (("render", "--replay", "a"), "it belongs to wait"),
+        (("render", "-n"), "-n needs a value; write -n NAME"),
+        (("render", "--", "--offline"), "takes no word \"--offline\""),
+        (("help", "rendr"), "did you mean render?"),
+        (("completion", "zhs"), "did you mean zsh?"),
+    ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+    def test_what_was_meant_is_suggested(self, tmp_path, arguments, said):
+        shown = run(tmp_path, *arguments)
+        assert shown.code == 2 and said in shown.log, shown.log
+
+    def test_a_value_of_the_environment_is_told_as_such(self, tmp_path):
+        shown = Binary(tmp_path).run("render", results=False, env={"CPU_LIMIT": "x", "ENV": "production"}, MEMORY_LIMIT="y")
+        lines = [line for line in shown.log.splitlines() if "from the environment" in line]
+        assert len(lines) == 2 and "CPU_LIMIT" in "".join(lines) and "ENV" in "".join(lines), shown.log
+
+    def test_an_unknown_option_does_not_make_its_value_a_second_mistake(self, tmp_path):
+        shown = run(tmp_path, "wait", "qwen", "--tiemout", "5m")
+        assert "1 problem with" in shown.log, shown.log
+
+    @pytest.mark.parametrize("arguments", [(), ("deploy", "qwen", "--dry-run"), ("rendr",), ("wait", "x" * 300, "-n", "A"), ("rbac", "-n", "A" * 90),
+                                           ("render", "CPU_LIMIT=x", "MODEL_REPO=/", "STORAGE_URI=a b", "ENV=x", "NVIDIA_GPU=1.5", "TIMEOUT=1")], ids=" ".join)
+    def test_messages_fit_the_width(self, tmp_path, arguments):
+        shown = run(tmp_path, *arguments)
+        assert shown.code == 2
+        # a word is never broken: a name or path can be longer than a line
+        assert [line for line in shown.raw_log.splitlines() if len(line) > WIDTH and " " in line.strip()[:WIDTH - 10].removeprefix("error: ")] == []
+
+    def test_options_have_their_letters(self, tmp_path):
+        shown = run(tmp_path, "help", "render").output
+        assert "-n NAME, NAMESPACE=NAME" in shown and "-o, --output FORMAT" in shown and "yaml (default) or json" in shown
+        page = run(tmp_path, "help", "man").output
+        assert "\\-o, \\-\\-output FORMAT" in page
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_has_examples(self, tmp_path, command):
+        shown = run(tmp_path, "help", command).output
+        assert re.search(rf"^Examples:\n(  .*\n)*?  .*deploy-inference-service {'' if command == 'deploy' else command}", shown, re.M), shown
+
+
+ZSH_PROBE = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PS1=; autoload -Uz compinit && compinit -u -D; source $SCRIPT"
+# what would be offered goes to a file instead of the terminal
+zpty -w shell 'compadd () { if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return $?; fi
+typeset -a hits; builtin compadd -A hits "$@"; (( $#hits )) && print -rl -- $hits >> $OFFERED; (( $#hits )); }'
+zpty -w shell 'offered () { zle complete-word; print >> $OFFERED.done; }; zle -N offered; bindkey "^I" offered; print > $OFFERED.ready'
+for i in {1..200}; do [[ -e $OFFERED.ready ]] && break; sleep 0.05; done
+zpty -w -n shell "$1"$'\t'
+for i in {1..200}; do [[ -e $OFFERED.done ]] && break; sleep 0.05; done
+zpty -d shell
+"""
+
+
+def bash_offers(directory, script, words):
+    """Words are split at = as readline does."""
+    split = [part for word in words for part in (re.split(r"(=)", word) if "=" in word else [word])]
+    if split and split[-1] == "" and len(split) > 1 and split[-2] == "=":
+        split = split[:-1]
+    quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in ["deploy-inference-service", *split])
+    probe = f'{script.read_text()}\ncompopt() {{ :; }}\nCOMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n' \
+            "_deploy_inference_service\n((${#COMPREPLY[@]} == 0)) || printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+    done = subprocess.run(["bash", "--norc", "-u", "-c", probe], capture_output=True, text=True, check=True, cwd=directory,
+                          env={"PATH": os.environ["PATH"]})
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def zsh_offers(directory, script, words):
+    offered = Path(tempfile.mkdtemp(dir=directory)) / "offered"
+    subprocess.run(["zsh", "-f", "-c", ZSH_PROBE, "zsh", " ".join(["deploy-inference-service", *words])], check=True, cwd=directory, timeout=60,
+                   env={"PATH": os.environ["PATH"], "HOME": str(directory), "TERM": "dumb", "SCRIPT": str(script), "OFFERED": str(offered)})
+    assert Path(f"{offered}.done").exists(), "zsh did not come to the end"
+    return offered.read_text().splitlines() if offered.exists() else []
+
+
+def fish_offers(directory, script, words):
+    line = " ".join(["deploy-inference-service", *words])
+    done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"], capture_output=True, text=True, check=True, cwd=directory,
+                          env={"PATH": os.environ["PATH"], "HOME": str(directory), "TERM": "dumb"})
+    return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+
+SHELLS = {"bash": bash_offers, "zsh": zsh_offers, "fish": fish_offers}
+
+
+@pytest.fixture(params=list(SHELLS))
+def shell(request):
+    if shutil.which(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    return request.param
 
 
 class TestCompletion:
-    def complete(self, directory, *words):
-        """What bash offers for the last word; words are split at = as readline does."""
-        script = run(directory, "completion", "bash").output
-        split = [part for word in words for part in (re.split(r"(=)", word) if "=" in word else [word])]
-        if split and split[-1] == "" and len(split) > 1 and split[-2] == "=":
-            split = split[:-1]
-        quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in ["deploy-inference-service", *split])
-        probe = f'{script}\ncompopt() {{ :; }}\nCOMP_WORDS=({quoted}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n' \
-                "_deploy_inference_service\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
-        done = subprocess.run(["bash", "--norc", "-u", "-c", probe], capture_output=True, text=True, check=True, cwd=directory,
-                              env={"PATH": os.environ["PATH"]})
-        assert done.stderr == ""
-        return done.stdout.split()
+    def offers(self, directory, shell, *words):
+        script = directory / "completion"
+        script.write_text(run(directory, "completion", shell).output)
+        return SHELLS[shell](directory, script, words)
 
-    def test_commands_and_parameters_come_first(self, tmp_path):
-        offered = self.complete(tmp_path, "")
-        assert set(COMMANDS) <= set(offered) and "MODEL_REPO=" in offered and "--kubeconfig" in offered
+    def test_commands_and_parameters_come_first(self, tmp_path, shell):
+        offered = self.offers(tmp_path, shell, "")
+        assert set(COMMANDS) <= set(offered) and "MODEL_REPO=" in offered
 
     @pytest.mark.parametrize("words, expected", [
         (("rend",), {"render"}),
-        (("render", "--run"), {"--runtime-file"}),
-        (("diff", "--run"), set()),
+        (("render", "--run"), {"--runtime-file", "--runtime-name", "--runtime-class"}),
+        (("diff", "--run"), {"--runtime-name", "--runtime-class"}),
+        (("-n", "demo", "di"), {"diff"}),
+        (("-n", "demo", "render", "--offl"), {"--offline"}),
         (("render", "MODEL_REPO_"), {"MODEL_REPO_BRANCH=", "MODEL_REPO_TAG=", "MODEL_REPO_COMMIT="}),
-        (("render", "UPDATE_IF_EXISTS="), {"true", "false"}),
-        (("deploy", "ON_FAILURE=r"), {"rollback"}),
-        (("wait", "qwen", "--for", ""), {"ready", "deleted", "failed"}),
+        (("deploy", "--color", ""), {"auto", "always", "never"}),
+        (("wait", "qwen", "--for", "d"), {"deleted"}),
+        (("render", "-o", ""), {"yaml", "json"}),
+        (("diff", "--output", ""), {"text", "json"}),
         (("completion", ""), {"bash", "zsh", "fish"}),
         (("help", "ren"), {"render"}),
+        (("deploy", "GITLAB_TOK"), {"GITLAB_TOKEN_FILE="}),  # no secret
+        (("render", "--runtime-file", "my-r"), {"my-runtime.yaml"}),
+        (("render", "--model-dir", "mod"), {"models/"}),
     ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
-    def test_words(self, tmp_path, words, expected):
-        assert set(self.complete(tmp_path, *words)) == expected
-
-    def test_files(self, tmp_path):
+    def test_words(self, tmp_path, shell, words, expected):
         (tmp_path / "my-runtime.yaml").touch()
-        assert self.complete(tmp_path, "render", "--runtime-file", "my-") == ["my-runtime.yaml"]
+        (tmp_path / "models").mkdir()
+        (tmp_path / "model.txt").touch()
+        offered = {word.rstrip("/") + "/" if word.rstrip("/") == "models" else word for word in self.offers(tmp_path, shell, *words)}
+        assert offered == expected
 
-    def test_no_secret_is_offered(self, tmp_path):
-        assert "GITLAB_TOKEN=" not in self.complete(tmp_path, "deploy", "GITLAB_")
-
-    @pytest.mark.parametrize("shell, check", [("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "--no-execute"])])
-    def test_script_parses(self, tmp_path, shell, check):
-        script = tmp_path / "script"
-        script.write_text(run(tmp_path, "completion", shell).output)
-        assert "deploy-inference-service" in script.read_text()
-        if shutil.which(check[0]) is None:
-            assert shell != "bash"
-            return
-        done = subprocess.run([*check, str(script)], capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+    @pytest.mark.parametrize("words, expected", [
+        (("render", "UPDATE_IF_EXISTS="), {"true", "false"}),
+        (("deploy", "ON_FAILURE=r"), {"rollback"}),
+        (("wait", "qwen", "--for=f"), {"failed"}),
+    ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
+    def test_values_behind_an_equals_sign(self, tmp_path, shell, words, expected):
+        offered = {word.split("=")[-1] for word in self.offers(tmp_path, shell, *words)}
+        assert offered - {""} == expected
 
 
 class TestManualPage:
@@ -138,3 +235,55 @@ class TestTerminal:
                              ids=["xterm", "NO_COLOR", "dumb", "no TERM"])
     def test_color_follows_the_terminal(self, tmp_path, env, expected):
         assert self.colored(tmp_path, env) is expected
+
+
+    @pytest.mark.parametrize("columns", [40, 64])
+    def test_lines_fit_a_narrow_terminal(self, tmp_path, columns):
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([binary.path(), "version", "--frobnicate"], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                                   env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "dumb"})
+        os.close(slave)
+        shown = b""
+        try:
+            while chunk := os.read(master, 4096):
+                shown += chunk
+        except OSError:
+            pass
+        os.close(master)
+        assert process.wait() == 2
+        lines = shown.decode().splitlines()
+        assert len(lines) > 3 and max(map(len, lines)) <= columns, lines
+
+
+class TestStreams:
+    def start(self, tmp_path, *arguments, **streams):
+        return subprocess.run([binary.path(), *arguments], stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, **streams)
+
+    @pytest.mark.parametrize("command", ["help", "version", "completion bash", "rbac -n demo"])
+    def test_full_disk_is_an_error(self, tmp_path, command):
+        with open("/dev/full", "w") as full:
+            done = self.start(tmp_path, *command.split(), stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "No space left on device" in done.stderr
+
+    def test_a_reader_that_has_seen_enough_ends_it_quietly(self, tmp_path):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = self.start(tmp_path, "help", "man", stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+    def test_closed_standard_output_is_an_error(self, tmp_path):
+        done = subprocess.run(["sh", "-c", f"exec {binary.path()} version >&-"], capture_output=True, text=True)
+        assert done.returncode == 1 and "standard output" in done.stderr
+
+    def test_closed_standard_error_does_not_spoil_other_files(self, tmp_path):
+        out = tmp_path / "out"
+        done = subprocess.run(["sh", "-c", f"exec {binary.path()} rbac -n demo <&- >{out} 2>&-"], env={"PATH": os.environ["PATH"]})
+        assert done.returncode == 0
+        assert [item["kind"] for item in yaml.safe_load_all(out.read_text())] == ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]

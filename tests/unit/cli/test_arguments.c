@@ -212,6 +212,25 @@ static void bad_values_name_rule_and_value(void **state) {
     }
 }
 
+static void values_of_the_environment_are_known_as_such(void **state) {
+    (void)state;
+    struct invocation parsed =
+        parse(ENVIRONMENT("CPU_LIMIT=x", "MODEL_REPO=a"), WORDS("MODEL_REPO=b"));
+    for (size_t i = 0; i < parameters_count; i++)
+        assert_int_equal(parsed.from_environment[i], text_equal(parameters[i].name, "CPU_LIMIT"));
+    invocation_free(&parsed);
+}
+
+static void a_word_that_is_no_command_is_marked(void **state) {
+    (void)state;
+    struct invocation parsed = parse(NULL, WORDS("rendr", "-n", "demo"));
+    assert_true(parsed.command_unknown);
+    invocation_free(&parsed);
+    parsed = parse(NULL, WORDS("render", "rendr"));
+    assert_false(parsed.command_unknown);
+    invocation_free(&parsed);
+}
+
 static void secrets_are_refused_on_the_command_line(void **state) {
     (void)state;
     static const char *const words[] = {"GITLAB_TOKEN=glpat-secret", "--gitlab-token=glpat-secret"};
@@ -261,7 +280,7 @@ static void operands(void **state) {
     assert_string_equal(parsed.operands.items[0], "render");
     invocation_free(&parsed);
     parsed = parse(NULL, WORDS("render", "qwen"));
-    assert_problem(&parsed, "qwen", "no command", NULL);
+    assert_problem(&parsed, "qwen", "render takes no word", "INFERENCE_SERVICE_NAME=qwen");
     invocation_free(&parsed);
 }
 
@@ -313,6 +332,8 @@ int main(void) {
         cmocka_unit_test(unknown_environment_is_no_problem),
         cmocka_unit_test(every_problem_is_found_in_one_run),
         cmocka_unit_test(bad_values_name_rule_and_value),
+        cmocka_unit_test(values_of_the_environment_are_known_as_such),
+        cmocka_unit_test(a_word_that_is_no_command_is_marked),
         cmocka_unit_test(secrets_are_refused_on_the_command_line),
         cmocka_unit_test(options_of_other_commands_are_refused),
         cmocka_unit_test(an_option_needs_its_value),
