@@ -29,9 +29,10 @@ struct outcome {
     char *cause;         /* one sentence */
     char *hint;
     struct strings evidence;
-    bool applied; /* the InferenceService was written (and is left as it is) */
-    bool changed; /* ... and differs from before */
-    bool rolled_back;
+    bool applied;     /* the InferenceService was written (and is left as it is) */
+    bool changed;     /* ... and differs from before */
+    bool rolled_back; /* the spec of before is applied again */
+    char *rollback;   /* what became of ON_FAILURE=rollback, one sentence; "" when not asked for */
     int64_t took_ms;
 };
 

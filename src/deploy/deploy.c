@@ -13,7 +13,6 @@
 enum {
     /* what is kept of the deadline for diagnosis, results and the exit */
     REPORT_RESERVE_MS = 500,
-    ROLLBACK_WAIT_MS = 10 * 60 * 1000,
 };
 
 struct run {
@@ -163,101 +162,23 @@ static int wait_for_rollout(struct run *run, struct error **err) {
 
 /* ---- rollback ---- */
 
-static int read_live(json_t **out, struct run *run, int64_t deadline_ms, struct error **err) {
-    const struct kube_request request = {.verb = "get",
-                                         .resource = &kube_inference_services,
-                                         .namespace_ = run->options->inputs->namespace_,
-                                         .name = run->options->inputs->name};
-    return kube_call(out, run->options->session->kube, &request, deadline_ms, err);
-}
-
-static int apply_before(struct run *run, json_t *live, int64_t deadline_ms, json_t **applied,
-                        struct error **err) {
-    cleanup_json json_t *document = NULL;
-    if (rollback_document(&document, run->preparation.facts.live, err) < 0)
-        return -1;
-    const struct kube_apply apply = {.resource = &kube_inference_services,
-                                     .namespace_ = run->options->inputs->namespace_,
-                                     .name = run->options->inputs->name,
-                                     .document = document,
-                                     .live = live,
-                                     .manager = FIELD_MANAGER};
-    struct kube_applied back = {.object = NULL};
-    int result = kube_apply(&back, run->options->session->kube, &apply, deadline_ms, err);
-    *applied = json_incref(back.object);
-    kube_applied_free(&back);
-    return result;
-}
-
-static int wait_for_rollback(struct run *run, const json_t *applied, int64_t deadline_ms,
-                             struct error **err) {
-    const char *hash =
-        json_text_at(applied, "metadata", "annotations", ANNOTATION_CONTENT_HASH, NULL);
-    const struct rollout_target target = {
+/* A rollout that failed or took too long; not one that was canceled, or could not be watched. */
+static void roll_back(struct run *run, const struct error *failure) {
+    bool failed =
+        failure != NULL && (failure->kind == ERROR_ROLLOUT || failure->kind == ERROR_DEADLINE);
+    if (!failed || run->options->inputs->on_failure != ON_FAILURE_ROLLBACK)
+        return;
+    const struct rollback rollback = {
+        .session = run->options->session,
+        .observer = run->options->observer,
+        .deps = run->options->deps,
         .name = run->options->inputs->name,
         .namespace_ = run->options->inputs->namespace_,
-        .uid = json_text_at(applied, "metadata", "uid", NULL),
-        .content_hash = hash != NULL ? hash : "",
-        .storage_uri = json_text_at(applied, "spec", "predictor", "model", "storageUri", NULL),
-        .min_replicas = json_integer_at(applied, 1, "spec", "predictor", "minReplicas", NULL),
-        .serverless = run->options->inputs->serverless,
-        .generation = json_integer_at(applied, 0, "metadata", "generation", NULL),
-        .changed = true,
-        .runtime = "",
-        .ephemeral_storage_size = "",
-        .memory_limit = "",
-        .gpu_memory = "",
-        .pvc_name = "",
+        .before = run->preparation.facts.live,
+        .applied = run->applied.object,
+        .changed = run->outcome->changed,
     };
-    const struct rollout_options wait = {
-        .target = &target, .observer = run->options->observer, .deadline_ms = deadline_ms};
-    struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
-    int result =
-        rollout_wait(&verdict, run->options->session->kube, &wait, run->options->deps, err);
-    if (result == 0 && verdict.state != ROLLOUT_READY)
-        result = error_new(err, ERROR_ROLLOUT, "%s", verdict.cause);
-    verdict_free(&verdict);
-    return result;
-}
-
-/* Brings the old spec back. What goes wrong here is told, but the run's own failure stays its end.
- */
-static void roll_back(struct run *run) {
-    const struct observer *observer = run->options->observer;
-    const json_t *before = run->preparation.facts.live;
-    if (before == NULL || !run->applied.changed) {
-        observer->notice(observer->user,
-                         before == NULL ? "nothing to roll back to: this run created the service"
-                                        : "nothing to roll back: this run changed nothing");
-        return;
-    }
-    int64_t now = clock_now(run->options->deps->clock);
-    int64_t deadline = now + ROLLBACK_WAIT_MS;
-    cleanup_error struct error *failure = NULL;
-    cleanup_json json_t *live = NULL;
-    cleanup_json json_t *applied = NULL;
-    int result = read_live(&live, run, deadline, &failure);
-    if (result == 0 &&
-        !rollback_is_safe(live, run->applied.object, run->preparation.document.content_hash)) {
-        observer->warning(observer->user,
-                          "not rolled back: somebody else changed the InferenceService meanwhile");
-        return;
-    }
-    if (result == 0)
-        result = apply_before(run, live, deadline, &applied, &failure);
-    if (result == 0) {
-        run->outcome->rolled_back = true;
-        observer->notice(observer->user, "rolled back: the spec of before is applied again");
-        result = wait_for_rollback(run, applied, deadline, &failure);
-    }
-    if (result == 0) {
-        observer->notice(observer->user, "rolled back: the revision of before serves");
-        return;
-    }
-    cleanup_free char *text =
-        text_format(NULL, "rollback: %s", failure != NULL ? failure->message : "failed");
-    if (text != NULL)
-        observer->warning(observer->user, text);
+    rollback_run(run->outcome, &rollback);
 }
 
 /* ---- verify ---- */
@@ -305,13 +226,18 @@ static int run_stages(struct run *run, struct error **err) {
         return -1;
     if (apply_document(run, err) < 0)
         return -1;
-    if (wait_for_rollout(run, err) < 0) {
-        bool failed = err == NULL || *err == NULL || (*err)->kind == ERROR_ROLLOUT;
-        if (failed && options->inputs->on_failure == ON_FAILURE_ROLLBACK)
-            roll_back(run);
-        return -1;
-    }
-    return verify(run, err);
+    struct error *failure = NULL;
+    int result = wait_for_rollout(run, &failure);
+    bool waited = result == 0;
+    if (waited)
+        result = verify(run, &failure);
+    if (result == 0)
+        return 0;
+    /* a service that cannot be asked (a certificate) says nothing against the revision */
+    bool unasked = waited && failure != NULL && failure->kind != ERROR_DEADLINE;
+    if (!unasked)
+        roll_back(run, failure);
+    return error_take(err, failure);
 }
 
 int deploy(struct outcome *outcome, const struct deploy_options *options, struct error **err) {

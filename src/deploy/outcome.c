@@ -12,6 +12,7 @@ static const size_t text_offsets[] = {
     offsetof(struct outcome, storage_uri),    offsetof(struct outcome, runtime),
     offsetof(struct outcome, failure_class),  offsetof(struct outcome, reason),
     offsetof(struct outcome, cause),          offsetof(struct outcome, hint),
+    offsetof(struct outcome, rollback),
 };
 
 static char **text_at(struct outcome *outcome, size_t index) {

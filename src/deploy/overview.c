@@ -95,6 +95,7 @@ char *overview_markdown(const struct outcome *outcome, size_t limit, struct erro
     append_row(&out, "Commit", outcome->commit);
     append_row(&out, "Runtime", outcome->runtime);
     append_row(&out, "Reason", outcome->reason);
+    append_row(&out, "Rollback", outcome->rollback);
     append_row(&out, "Took", duration_format(took, outcome->took_ms));
     append_evidence(&out, outcome);
     cut(&out, limit);

@@ -29,7 +29,7 @@ def gitlab(gitlab_server):
 
 
 @pytest.fixture
-def place(kserve, cluster, namespace, gitlab, tmp_path):
+def place(kserve, cluster, node, namespace, gitlab, tmp_path):
     """A namespace with GitLab's address and token, a model repository of its own and the script's rights.
 
     place.deploy(**parameters) runs the program there with ordinary parameters; others replace or add to them.
@@ -57,7 +57,7 @@ def place(kserve, cluster, namespace, gitlab, tmp_path):
         return cluster.client.get("Deployment", f"{name}-predictor", namespace)
 
     return SimpleNamespace(namespace=namespace, gitlab=gitlab, token=token, project=project, account=account, binary=binary,
-                           deploy=deploy, start=start, service=service, deployment=deployment, cluster=cluster)
+                           deploy=deploy, start=start, service=service, deployment=deployment, cluster=cluster, node=node)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
 
 
 @pytest.fixture
-def rollout(place, cluster, node, tmp_path):
+def rollout(place, cluster, tmp_path):
     """Runs of the program with the rights for diagnosis; finish() judges the record of a run again."""
     cluster.grant(place.account, alauda.DIAGNOSTIC_RULES, "diagnostics")
     judge, count = Binary(tmp_path / "judge"), iter(range(100))
@@ -52,7 +52,7 @@ def rollout(place, cluster, node, tmp_path):
             name = os.environ["PYTEST_CURRENT_TEST"].partition("::test_")[2].partition(" ")[0]
             (Path(directory) / f"{VERSION}-{name}-{record.name}.jsonl").write_text(record.read_text())
 
-    return SimpleNamespace(**vars(place), begin=start, finish=finish, node=node,
+    return SimpleNamespace(**vars(place), begin=start, finish=finish,
                            run=lambda *arguments, **changes: finish(start(*arguments, **changes)))
 
 

@@ -26,31 +26,38 @@ static json_t *parse(const char *text) {
 static void the_document_holds_spec_labels_annotations_and_nothing_of_the_server(void **state) {
     (void)state;
     json_t *before = parse(BEFORE);
+    json_t *now = parse("{\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":{"
+                        "\"serving.kserve.io/deploymentMode\":\"Standard\",\"other\":\"z\"}}}");
     json_t *document = NULL;
-    assert_int_equal(rollback_document(&document, before, NULL), 0);
+    assert_int_equal(rollback_document(&document, before, now, NULL), 0);
+    assert_string_equal(
+        json_text_at(document, "metadata", "annotations", "serving.kserve.io/deploymentMode", NULL),
+        "Standard");
+    assert_int_equal(json_object_size(json_at(document, "metadata", "annotations", NULL)), 2);
+    assert_string_equal(json_text_at(document, "metadata", "resourceVersion", NULL), "9");
     assert_int_equal(json_integer_at(document, 0, "spec", "predictor", "minReplicas", NULL), 2);
     assert_string_equal(json_text_at(document, "metadata", "labels", "a", NULL), "b");
     assert_string_equal(json_text_at(document, "metadata", "annotations", "x", NULL), "y");
     assert_null(json_at(document, "metadata", "annotations",
                         "kubectl.kubernetes.io/last-applied-configuration", NULL));
     assert_null(json_at(document, "metadata", "managedFields", NULL));
-    assert_null(json_at(document, "metadata", "resourceVersion", NULL));
     assert_null(json_at(document, "metadata", "uid", NULL));
     assert_null(json_at(document, "status", NULL));
     json_decref(document);
+    json_decref(now);
     json_decref(before);
 }
 
+#define OURS "\"annotations\":{\"" ANNOTATION_CONTENT_HASH "\":\"abc\"}"
+
 static bool safe(const char *now_text) {
-    json_t *applied = parse("{\"metadata\":{\"uid\":\"u1\",\"generation\":4}}");
+    json_t *applied = parse("{\"metadata\":{\"uid\":\"u1\",\"generation\":4," OURS "}}");
     json_t *now = parse(now_text);
-    bool result = rollback_is_safe(now, applied, "abc");
+    bool result = rollback_is_safe(now, applied);
     json_decref(now);
     json_decref(applied);
     return result;
 }
-
-#define OURS "\"annotations\":{\"" ANNOTATION_CONTENT_HASH "\":\"abc\"}"
 
 static void only_our_own_unchanged_apply_is_taken_back(void **state) {
     (void)state;
