@@ -17,12 +17,16 @@ struct question {
     int64_t deadline_ms;
 };
 
+/* MODEL_REPO_COMMIT says what is deployed, a branch or tag beside it where the commit came from: a
+ * Git event knows both. STORAGE_URI leaves nothing to ask a repository for. */
 static struct model_request request_of(const struct inputs *inputs) {
+    bool uri = inputs->storage_uri[0] != '\0';
+    bool named = uri || inputs->commit[0] != '\0';
     return (struct model_request){.repository = inputs->model_repo,
                                   .namespace_ = inputs->namespace_,
-                                  .branch = inputs->branch,
-                                  .tag = inputs->tag,
-                                  .commit = inputs->commit,
+                                  .branch = named ? "" : inputs->branch,
+                                  .tag = named ? "" : inputs->tag,
+                                  .commit = uri ? "" : inputs->commit,
                                   .pipeline_tag = inputs->pipeline_tag,
                                   .library_name = inputs->library_name};
 }
@@ -167,6 +171,15 @@ static int resolve(struct model *out, const struct question *question, struct er
                                         : ask_gitlab(out, question, &request, err);
 }
 
+/* The branch or tag that was given beside a commit; whether it has moved on is not looked at. */
+static int note_ref(struct model *model, const struct inputs *inputs, struct error **err) {
+    if (inputs->commit[0] == '\0' || inputs->storage_uri[0] != '\0')
+        return 0;
+    if (inputs->branch[0] != '\0' && model_set(&model->branch, inputs->branch, err) < 0)
+        return -1;
+    return inputs->tag[0] != '\0' ? model_set(&model->tag, inputs->tag, err) : 0;
+}
+
 int resolve_model(struct model *out, const struct inputs *inputs,
                   const struct gitlab_access *access, struct http_client *http,
                   int64_t request_timeout_ms, const struct deps *deps, int64_t deadline_ms,
@@ -177,5 +190,12 @@ int resolve_model(struct model *out, const struct inputs *inputs,
                                       .request_timeout_ms = request_timeout_ms,
                                       .deps = deps,
                                       .deadline_ms = deadline_ms};
-    return resolve(out, &question, err) < 0 ? explain_certificate(err) : 0;
+    cleanup_model struct model model = {0};
+    if (resolve(&model, &question, err) < 0)
+        return explain_certificate(err);
+    if (note_ref(&model, inputs, err) < 0)
+        return -1;
+    *out = model;
+    model = (struct model){0};
+    return 0;
 }

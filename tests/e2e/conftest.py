@@ -198,4 +198,5 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    item.failed = getattr(item, "failed", False) or (yield).get_result().failed
+    failed = (yield).get_result().failed
+    item.failed = failed or getattr(item, "failed", False)

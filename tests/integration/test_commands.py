@@ -38,6 +38,49 @@ def validate(name, document):
     jsonschema.validate(document, json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
 
 
+class TestCommitWithARef:
+    """A Git event knows the commit and the branch or tag: the commit is deployed, the rest is noted."""
+
+    def rendered(self, place, **changes):
+        run = show(place, "render", "-o", "json", **changes)
+        assert run.code == 0, run.log
+        return json.loads(run.output)
+
+    def test_branch_that_has_moved_on(self, place):
+        pushed = place.project.repository.head()
+        now = self.rendered(place, MODEL_REPO_BRANCH="main")
+        same = self.rendered(place, MODEL_REPO_BRANCH="main", MODEL_REPO_COMMIT=pushed)
+        assert same == now, "as if the branch had been given"
+        place.project.commit({"config.json": '{"later": true}'})
+        item = self.rendered(place, MODEL_REPO_BRANCH="main", MODEL_REPO_COMMIT=pushed)
+        assert item["spec"]["predictor"]["model"]["storageUri"].endswith(f":{pushed}")
+        assert item["metadata"]["annotations"]["aml-model-repo-branch"] == "main"
+
+    def test_tag(self, place):
+        commit = place.project.repository.head()
+        place.project.annotated_tag("v1.0")
+        assert self.rendered(place, MODEL_REPO_TAG="v1.0", MODEL_REPO_COMMIT=commit) == self.rendered(place, MODEL_REPO_TAG="v1.0")
+
+    def test_branch_that_is_gone(self, place):
+        item = self.rendered(place, MODEL_REPO_BRANCH="gone", MODEL_REPO_COMMIT=place.project.repository.head())
+        assert item["metadata"]["annotations"]["aml-model-repo-branch"] == "gone"
+
+    def test_commit_that_is_not_there(self, place):
+        run = show(place, "render", MODEL_REPO_BRANCH="main", MODEL_REPO_COMMIT="1" * 40)
+        assert run.code == 3 and "1" * 12 in run.log, run.log
+
+    def test_branch_and_tag_still_exclude_each_other(self, place):
+        run = show(place, "render", MODEL_REPO_BRANCH="main", MODEL_REPO_TAG="v1", MODEL_REPO_COMMIT="1" * 40)
+        assert run.code == 2 and "cannot be set at the same time" in run.log, run.log
+
+    def test_storage_uri_leaves_them_unused_as_it_says(self, place):
+        run = show(place, "render", "-o", "json", STORAGE_URI="oci://registry.test/m:1", PIPELINE_TAG="text-generation", LIBRARY_NAME="transformers",
+                   MODEL_REPO_BRANCH="main", MODEL_REPO_COMMIT="1" * 40)
+        assert run.code == 0, run.log
+        assert "branch, tag and commit are not used" in run.log
+        assert json.loads(run.output)["spec"]["predictor"]["model"]["storageUri"] == "oci://registry.test/m:1"
+
+
 class TestDiff:
     def test_new_service_is_shown_whole_and_nothing_is_stored(self, place):
         run = show(place, "diff")
