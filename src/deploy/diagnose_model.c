@@ -120,7 +120,7 @@ const struct diagnosis_rule diagnose_storage[] = {
      .hint = "Check the rights on the claim in PVC_NAME, and the user in the runtime {runtime}."},
     {.weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelDownloadFailed",
-     .cause = "The download of the model fails: {line|the storage initializer does not say why}.",
+     .cause = "The download of the model fails{because|, without a word on why}.",
      .hint = "See the last log lines of storage-initializer."},
 };
 const size_t diagnose_storage_count = array_length(diagnose_storage);
@@ -144,7 +144,7 @@ const struct diagnosis_rule diagnose_server[] = {
      .reason = "ContextTooLong",
      .cause = "The GPU memory that is left beside the model ({gpu_memory|a whole card's} MiB per "
               "card) is too small for its full context length: {line}.",
-     .hint = "Limit the context length in the runtime (vLLM: --max-model-len), or raise "
+     .hint = "Limit the context length in the runtime (vLLM: --max-model-len{longest|}), or raise "
              "NVIDIA_GPUMEM (now {gpu_memory|not set}) or NVIDIA_GPUALLOC."},
     {.any = {"less than desired GPU memory utilization"},
      .weight = DIAGNOSIS_PERSISTENT,
@@ -282,7 +282,7 @@ const struct diagnosis_rule diagnose_server[] = {
      .hint = "Correct command or image of the runtime {runtime}."},
     {.weight = DIAGNOSIS_PERSISTENT,
      .reason = "CrashLoopBackOff",
-     .cause = "The model server crashes each time it is started: {line|it does not say why}.",
+     .cause = "The model server crashes each time it is started{because|, without a word on why}.",
      .hint = "See the last log lines of kserve-container."},
 };
 const size_t diagnose_server_count = array_length(diagnose_server);

@@ -76,7 +76,7 @@ const struct diagnosis_rule diagnose_own[] = {
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "RolloutDeadlock",
      .cause = "The update cannot fit: the new pod waits for a GPU ({resource}), and the old pod of "
-              "this service keeps the only one until the new pod is ready.",
+              "this service gives its own back only when the new pod is ready.",
      .hint = "Set DEPLOYMENT_STRATEGY=Recreate (the service is down while it changes), or free a "
              "GPU for the time of the update."},
     {.any = {"SchedulingGated"},
@@ -106,7 +106,7 @@ const struct diagnosis_rule diagnose_own[] = {
      .cause = "{Container} needs more memory than its limit of {limit|the pod} and was killed for "
               "it.",
      .hint = "Raise its memory limit in the runtime {runtime}."},
-    {.any = {"RevisionFailed ProgressDeadlineExceeded"},
+    {.any = {"RevisionLate"},
      .weight = DIAGNOSIS_FINAL,
      .reason = "RevisionFailed",
      .cause = "The new revision did not become ready in the time that Knative gives it, and "

@@ -34,24 +34,39 @@ static size_t known_token(const char *text) {
     return 0;
 }
 
+/* Unlike a word of a sentence: "token: 401 Unauthorized" tells no secret. */
+static bool looks_random(const char *text) {
+    size_t length = token_length(text);
+    bool odd = length >= 20;
+    for (size_t i = 0; i < length && length >= 6; i++)
+        odd = odd || isdigit((unsigned char)text[i]) || (i > 0 && isupper((unsigned char)text[i]));
+    return odd;
+}
+
 /* "password=", "token: ", "Authorization: Bearer ": the length up to the value, or 0. */
 static size_t secret_name(const char *text) {
-    static const char *const names[] = {"password", "passwd",      "secret",       "token",
-                                        "api_key",  "apikey",      "access_key",   "secret_key",
-                                        "bearer",   "private_key", "authorization"};
+    static const struct {
+        const char *name;
+        bool word; /* stands in sentences too */
+    } names[] = {{"password", false},    {"passwd", false},     {"api_key", false},
+                 {"apikey", false},      {"access_key", false}, {"secret_key", false},
+                 {"private_key", false}, {"secret", true},      {"token", true},
+                 {"authorization", true}};
+    if (strncasecmp(text, "bearer ", 7) == 0)
+        return looks_random(text + 7) ? 7 : 0;
     for (size_t i = 0; i < array_length(names); i++) {
-        size_t length = strlen(names[i]);
-        if (strncasecmp(text, names[i], length) != 0)
+        size_t length = strlen(names[i].name);
+        if (strncasecmp(text, names[i].name, length) != 0)
             continue;
         size_t at = length + strspn(text + length, "\"'");
-        bool bearer = i == 8 && text[at] == ' ';
-        if (!bearer && text[at] != '=' && text[at] != ':')
+        if (text[at] != '=' && text[at] != ':')
             continue;
         at++;
+        bool sentence = names[i].word && text[at] == ' ';
         at += strspn(text + at, " \"'");
         if (strncasecmp(text + at, "bearer ", 7) == 0 || strncasecmp(text + at, "basic ", 6) == 0)
-            at += strcspn(text + at, " ") + 1;
-        return at;
+            return at + strcspn(text + at, " ") + 1;
+        return sentence && !looks_random(text + at) ? 0 : at;
     }
     return 0;
 }

@@ -68,6 +68,27 @@ static void words_of(struct words *out, const struct rollout *rollout,
                    runtime[0] != '\0' ? " " : "", runtime);
 }
 
+/* vLLM says which context length would fit: " 40208", else "". */
+static void longest_context(char *out, size_t size, const char *text) {
+    static const char says[] = "estimated maximum model length is ";
+    const char *place = strstr(text, says);
+    const char *digits = place != NULL ? place + sizeof(says) - 1 : "";
+    size_t length = strspn(digits, "0123456789");
+    (void)snprintf(out, size, "%s%.*s", length > 0 ? " " : "", (int)(length < 12 ? length : 12),
+                   digits);
+}
+
+/* What runc says after containerd's and its own preface, without containerd's ": unknown". */
+static char *start_text(const char *message, struct error **err) {
+    static const char preface[] = "unable to start container process: ";
+    const char *place = strstr(message, preface);
+    const char *text = place != NULL ? place + sizeof(preface) - 1 : message;
+    size_t length = strlen(text);
+    if (text_has_suffix(text, ": unknown"))
+        length -= strlen(": unknown");
+    return text_copy_bytes(text, length, err);
+}
+
 /* The limit of the container's memory, or NULL. */
 static const char *memory_limit(const struct container *container) {
     return json_text_at(container->spec, "resources", "limits", "memory", NULL);
@@ -79,6 +100,12 @@ static int diagnose_container(struct trouble *trouble, const struct rollout *rol
                               struct error **err) {
     struct words words;
     words_of(&words, rollout, container);
+    char longest[24];
+    longest_context(longest, sizeof(longest), text);
+    cleanup_free char *because =
+        text_format(err, "%s%s", text_is_empty(line) ? "" : ": ", text_or_empty(line));
+    if (because == NULL)
+        return -1;
     const struct diagnosis_value values[] = {
         {"Container", words.subject},
         {"container", words.object},
@@ -87,6 +114,8 @@ static int diagnose_container(struct trouble *trouble, const struct rollout *rol
         {"limit", memory_limit(container)},
         {"line", line},
         {"why", line},
+        {"because", because},
+        {"longest", longest},
         {"message", container->message},
     };
     return trouble_diagnose(trouble, rollout, rules, count, text, values, array_length(values),
@@ -184,9 +213,12 @@ static const char *const start_troubles[] = {"CreateContainerConfigError",
 static int judge_start(struct judgement *judgement, const struct container *container,
                        struct error **err) {
     const struct rollout *rollout = judgement->rollout;
+    cleanup_free char *text = start_text(container->message, err);
+    if (text == NULL)
+        return -1;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_CONFIG};
-    if (diagnose_container(&trouble, rollout, container, diagnose_start, diagnose_start_count,
-                           container->message, NULL, err) < 0 ||
+    if (diagnose_container(&trouble, rollout, container, diagnose_start, diagnose_start_count, text,
+                           NULL, err) < 0 ||
         evidence_add(&trouble.evidence, err, "container %s of pod %s: %s: %s", container->name,
                      container->pod_name, container->waiting, container->message) < 0)
         return -1;
@@ -292,9 +324,12 @@ static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout
                            : diagnose_container(trouble, rollout, container, diagnose_own,
                                                 diagnose_own_count, own, NULL, err);
     }
-    if (is_start_error(end))
-        return diagnose_container(trouble, rollout, container, diagnose_start, diagnose_start_count,
-                                  message, NULL, err);
+    if (is_start_error(end)) {
+        cleanup_free char *start = start_text(message, err);
+        return start == NULL ? -1
+                             : diagnose_container(trouble, rollout, container, diagnose_start,
+                                                  diagnose_start_count, start, NULL, err);
+    }
     const struct diagnosis_rule *rules = container->init ? diagnose_storage : diagnose_server;
     size_t count = container->init ? diagnose_storage_count : diagnose_server_count;
     const struct diagnosis_rule *rule = diagnose_match(rules, count - 1, text);

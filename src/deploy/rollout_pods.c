@@ -62,8 +62,9 @@ static int judge_ended(struct judgement *judgement, const struct observed *pod,
     if (text == NULL)
         return -1;
     cleanup_trouble struct trouble trouble = {.failure = FAILURE_REPEATED, .rank = RANK_ENDED};
+    const struct diagnosis_value values[] = {{"message", message}};
     if (trouble_diagnose(&trouble, judgement->rollout, diagnose_ended, diagnose_ended_count, text,
-                         NULL, 0, err) < 0 ||
+                         values, 1, err) < 0 ||
         evidence_add(&trouble.evidence, err, "pod %s ended: %s", name, text) < 0)
         return -1;
     trouble.final = trouble.diagnosis.weight == DIAGNOSIS_FINAL ||

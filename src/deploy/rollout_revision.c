@@ -78,6 +78,14 @@ static const char *newest_template(const struct rollout *rollout) {
     return newest;
 }
 
+/* By the Deployment's own count. */
+static bool has_old_replicas(const struct observed *deployment) {
+    const json_t *status =
+        deployment != NULL ? json_object_get(deployment->object, "status") : NULL;
+    return json_integer_at(status, 0, "replicas", NULL) >
+           json_integer_at(status, 0, "updatedReplicas", NULL);
+}
+
 void revision_track(struct rollout *rollout) {
     rollout->pods_owner = NULL;
     rollout->pods_template = "";
@@ -92,6 +100,8 @@ void revision_track(struct rollout *rollout) {
             newest != NULL ? json_text_at(newest->object, "metadata", "uid", NULL) : NULL;
         rollout->no_pods_yet = newest == NULL;
     } else {
+        /* the list may still hold back the newer pods */
+        rollout->no_pods_yet = !rollout->sets[ROLLOUT_POD].synced && has_old_replicas(deployment);
         rollout->pods_template = newest_template(rollout);
     }
 }

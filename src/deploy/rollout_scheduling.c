@@ -73,6 +73,15 @@ static void copy_detail(struct piece *piece, const char *text, size_t length) {
     (void)snprintf(piece->detail, sizeof(piece->detail), "%.*s", (int)(end - skip), text + skip);
 }
 
+static bool holds_name(const char *details, const char *detail) {
+    return strstr(details, detail) != NULL;
+}
+
+static void join_details(struct piece *piece, const char *detail) {
+    size_t length = strlen(piece->detail);
+    (void)snprintf(piece->detail + length, sizeof(piece->detail) - length, " and %s", detail);
+}
+
 static void add_piece(struct pieces *pieces, const char *text, size_t length, int64_t count) {
     char copy[400];
     (void)snprintf(copy, sizeof(copy), "%.*s", (int)length, text);
@@ -82,12 +91,17 @@ static void add_piece(struct pieces *pieces, const char *text, size_t length, in
         return;
     struct piece piece = {.rule = rule, .count = count};
     copy_detail(&piece, copy, strlen(copy));
+    bool named = strstr(rule->cause, "{detail}") != NULL;
     for (size_t i = 0; i < pieces->count; i++) {
         struct piece *known = &pieces->items[i];
-        if (known->rule == rule && text_equal(known->detail, piece.detail)) {
-            known->count = count > known->count ? count : known->count;
-            return;
-        }
+        if (known->rule != rule)
+            continue;
+        if (named && known->count == count && !holds_name(known->detail, piece.detail))
+            join_details(known, piece.detail);
+        else if (named && !holds_name(known->detail, piece.detail))
+            continue;
+        known->count = count > known->count ? count : known->count;
+        return;
     }
     if (pieces->count < MOST_PIECES)
         pieces->items[pieces->count++] = piece;
@@ -151,7 +165,7 @@ static int append_piece(struct buffer *out, const struct piece *piece, int64_t n
     const struct diagnosis_value values[] = {
         {"who", who},
         {"have", one ? "has" : "have"},
-        {"do", one ? "does" : "do"},
+        {"lack", one ? "lacks" : "lack"},
         {"are", one ? "is" : "are"},
         {"detail", piece->detail},
         {"gpu_memory", rollout->target.gpu_memory},
@@ -183,7 +197,14 @@ static const struct piece *first_of(const struct pieces *pieces) {
     return first;
 }
 
-/* A sentence of another table is whole already. */
+/* HAMi's sum of what its other codes say better, about the same nodes. */
+static bool is_said_already(const struct pieces *pieces, const struct piece *piece) {
+    const struct piece *first = first_of(pieces);
+    return piece == first ||
+           (text_equal(piece->rule->reason, "GpuUnfit") &&
+            text_has_prefix(first->rule->reason, "Gpu") && first->count >= pieces->nodes);
+}
+
 static int diagnose_pieces(struct trouble *trouble, const struct rollout *rollout,
                            const struct pieces *pieces, struct error **err) {
     const struct piece *first = first_of(pieces);
@@ -199,7 +220,7 @@ static int diagnose_pieces(struct trouble *trouble, const struct rollout *rollou
     if (append_piece(&out, first, pieces->nodes, rollout, err) < 0)
         return -1;
     for (size_t i = 0; i < pieces->count; i++) {
-        if (&pieces->items[i] == first)
+        if (is_said_already(pieces, &pieces->items[i]))
             continue;
         buffer_append_text(&out, ", ");
         if (append_piece(&out, &pieces->items[i], pieces->nodes, rollout, err) < 0)

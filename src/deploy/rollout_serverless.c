@@ -139,10 +139,12 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
         crash += sizeof(container) - 1;
         const char *place = telling_place(crash);
         cleanup_free char *line = place != NULL ? line_at(crash, place, err) : text_copy("", err);
-        const struct diagnosis_value values[] = {{"line", line}};
-        return line == NULL ? -1
-                            : trouble_diagnose(trouble, rollout, diagnose_server,
-                                               diagnose_server_count, crash, values, 1, err);
+        cleanup_free char *because =
+            line != NULL ? text_format(err, "%s%s", line[0] != '\0' ? ": " : "", line) : NULL;
+        const struct diagnosis_value values[] = {{"line", line}, {"because", because}};
+        return because == NULL ? -1
+                               : trouble_diagnose(trouble, rollout, diagnose_server,
+                                                  diagnose_server_count, crash, values, 2, err);
     }
     if (text_contains(message, "Unable to fetch image")) {
         cleanup_free char *image = image_of(message, err);
@@ -155,8 +157,7 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
     }
     const struct diagnosis_value values[] = {{"message", message}};
     return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count,
-                            late ? "RevisionFailed ProgressDeadlineExceeded" : "RevisionFailed",
-                            values, 1, err);
+                            late ? "RevisionLate" : "RevisionFailed", values, 1, err);
 }
 
 int serverless_judge(struct judgement *judgement, struct error **err) {

@@ -116,6 +116,12 @@ static const char *last_writer(const json_t *object) {
     return writer;
 }
 
+static bool differs_in(const json_t *before, const json_t *now, const char *field) {
+    const json_t *left = json_object_get(before, field);
+    const json_t *right = json_object_get(now, field);
+    return left != right && (left == NULL || right == NULL || !json_equal(left, right));
+}
+
 /* The first field of the spec that differs between two copies, for the sentence. */
 static const char *changed_field(const json_t *before, const json_t *now) {
     static const char *const of_model[] = {"storageUri", "runtime", "resources", "modelFormat",
@@ -124,15 +130,11 @@ static const char *changed_field(const json_t *before, const json_t *now) {
                                                "deploymentStrategy", "canaryTrafficPercent"};
     const json_t *old = json_at(before, "spec", "predictor", NULL);
     const json_t *new_ = json_at(now, "spec", "predictor", NULL);
-    const json_t *old_model = json_object_get(old, "model");
-    const json_t *new_model = json_object_get(new_, "model");
     for (size_t i = 0; i < array_length(of_model); i++)
-        if (!json_equal(json_object_get(old_model, of_model[i]),
-                        json_object_get(new_model, of_model[i])))
+        if (differs_in(json_object_get(old, "model"), json_object_get(new_, "model"), of_model[i]))
             return of_model[i];
     for (size_t i = 0; i < array_length(of_predictor); i++)
-        if (!json_equal(json_object_get(old, of_predictor[i]),
-                        json_object_get(new_, of_predictor[i])))
+        if (differs_in(old, new_, of_predictor[i]))
             return of_predictor[i];
     return "its spec";
 }
@@ -186,7 +188,8 @@ static int judge_existence(struct judgement *judgement, const struct observed *s
                            struct error **err) {
     const struct rollout *rollout = judgement->rollout;
     if (rollout->service_gone)
-        return consider_own(judgement, "Deleted", RANK_DELETED, NULL, 0, NULL, err);
+        return consider_own(judgement, "Deleted", RANK_DELETED, NULL, 0,
+                            "the InferenceService is no longer in the cluster", err);
     if (service == NULL)
         return 0;
     const json_t *object = service->object;
@@ -323,10 +326,12 @@ static int judge_blocked(struct judgement *judgement, const struct observed *ser
     bool storage = diagnose_match(diagnose_storage, diagnose_storage_count - 1, message) != NULL;
     const char *place = telling_place(message);
     cleanup_free char *line = place != NULL ? line_at(message, place, err) : text_copy("", err);
-    if (line == NULL)
+    cleanup_free char *because =
+        line != NULL ? text_format(err, "%s%s", line[0] != '\0' ? ": " : "", line) : NULL;
+    if (because == NULL)
         return -1;
-    const struct diagnosis_value values[] = {{"line", line},
-                                             {"limit", rollout->target.memory_limit}};
+    const struct diagnosis_value values[] = {
+        {"line", line}, {"because", because}, {"limit", rollout->target.memory_limit}};
     if (trouble_diagnose(&trouble, rollout, storage ? diagnose_storage : diagnose_server,
                          storage ? diagnose_storage_count : diagnose_server_count, message, values,
                          array_length(values), err) < 0)

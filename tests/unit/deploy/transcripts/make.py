@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Writes the transcripts of this folder: `python3 make.py` after a change of causes.py, versions.py or world.py; then read the diff."""
+
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER))
+
+import causes  # noqa: E402
+import versions  # noqa: E402
+
+
+def main():
+    for old in FOLDER.glob("*.jsonl"):
+        old.unlink()
+    names = set()
+    for build in [*causes.ALL, *versions.ALL]:
+        world = build()
+        if world.name in names:
+            raise SystemExit(f"two transcripts are named {world.name}")
+        if world.expected is None:
+            raise SystemExit(f"{world.name} expects nothing")
+        names.add(world.name)
+        world.write(FOLDER)
+    print(f"{len(names)} transcripts")
+
+
+main()
