@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from harness import alauda
-from harness.binary import Binary
 from harness.client import is_true
 from harness.kserve import inference_service
 from harness.process import wait_until
@@ -23,37 +20,6 @@ from harness.scenario import CrashLoop, Gate, ImagePullError, Scenario
 VERSION = os.environ.get("KSERVE_VERSION", "0.16")
 HASH = "deploy-inference-service.cpaas.io/content-hash"
 SOURCE = "internal.serving.kserve.io/storage-initializer-sourceuri"
-
-
-@pytest.fixture
-def rollout(place, cluster, tmp_path):
-    """Runs of the program with the rights for diagnosis; finish() judges the record of a run again."""
-    cluster.grant(place.account, alauda.DIAGNOSTIC_RULES, "diagnostics")
-    judge, count = Binary(tmp_path / "judge"), iter(range(100))
-    judge.directory.mkdir()
-
-    def start(*arguments, **changes):
-        record = tmp_path / f"record-{next(count)}"
-        running = place.start(f"--record={record}", *arguments, **changes)
-        running.record = record
-        return running
-
-    def finish(running, timeout=60):
-        run = running.finish(timeout)
-        again = judge.run("wait", f"--replay={running.record}")
-        assert (again.code, again.results["reason"], again.results["failure-class"]) == \
-            (run.code, run.results["reason"], run.results["failure-class"]), f"{run.log}\n---- the record says:\n{again.log}"
-        keep(running.record)
-        return run
-
-    def keep(record):
-        """For the corpus of tests/unit: $KEEP_TRANSCRIPTS names a directory."""
-        if directory := os.environ.get("KEEP_TRANSCRIPTS"):
-            name = os.environ["PYTEST_CURRENT_TEST"].partition("::test_")[2].partition(" ")[0]
-            (Path(directory) / f"{VERSION}-{name}-{record.name}.jsonl").write_text(record.read_text())
-
-    return SimpleNamespace(**vars(place), begin=start, finish=finish,
-                           run=lambda *arguments, **changes: finish(start(*arguments, **changes)))
 
 
 def annotations(deployment):

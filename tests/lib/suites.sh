@@ -140,7 +140,7 @@ suite_integration() {
     say "integration: the binary against a real API server and KServe, and the GitLab stand-in"
     local directory
     directory=$(build debug) || { fail_suite "integration: build"; return; }
-    "$root/tests/servers/build" etcd kubernetes/kube-apiserver,kube-controller-manager,kube-scheduler,kubectl kserve-0.16 || { fail_suite "integration: servers"; return; }
+    "$root/tests/servers/build" etcd kubernetes/kube-apiserver,kube-controller-manager,kube-scheduler,kubectl kserve-0.16 knative-0.44 || { fail_suite "integration: servers"; return; }
     BUILD_DIR=$directory DEPLOY_INFERENCE_SERVICE=$directory/deploy-inference-service run_pytest integration integration harness
 }
 
@@ -154,7 +154,7 @@ suite_controllers() {
         "$root/tests/servers/build" etcd kubernetes/kube-apiserver,kube-controller-manager,kube-scheduler,kubectl "kserve-$version" ||
             { fail_suite "controllers: servers of KServe $version"; return; }
         KSERVE_VERSION=$version BUILD_DIR=$directory DEPLOY_INFERENCE_SERVICE=$directory/deploy-inference-service \
-            run_pytest "controllers-$version" integration/test_controllers.py
+            run_pytest "controllers-$version" integration/test_controllers.py integration/test_serverless.py
     done
 }
 
