@@ -100,8 +100,9 @@ void revision_track(struct rollout *rollout) {
             newest != NULL ? json_text_at(newest->object, "metadata", "uid", NULL) : NULL;
         rollout->no_pods_yet = newest == NULL;
     } else {
-        /* the list may still hold back the newer pods */
-        rollout->no_pods_yet = !rollout->sets[ROLLOUT_POD].synced && has_old_replicas(deployment);
+        /* the lists may still hold back the newer ones */
+        bool listed = sets->synced && rollout->sets[ROLLOUT_POD].synced;
+        rollout->no_pods_yet = deployment == NULL || (!listed && has_old_replicas(deployment));
         rollout->pods_template = newest_template(rollout);
     }
 }

@@ -107,7 +107,7 @@ def liveness_probe():
             world.after(30).see("Pod", server_is(pod, running("kserve-container", restarts=restarts, last=end)))
     world.after(30).see("Pod", server_is(pod, running("kserve-container", restarts=3, last=end)))
     world.expect("failed", "LivenessProbeFailed", "repeated", "stopped answering its health check (liveness probe)", "probes",
-                 ["container kserve-container of pod"])
+                 ["container kserve-container of pod"], reasons=["Killed"])
     return world
 
 
@@ -122,7 +122,7 @@ def startup_probe_kills():
                                "kill")
         world.after(30).see("Pod", server_is(pod, running("kserve-container", restarts=restarts, last=end)))
     world.expect("failed", "StartupProbeFailed", "repeated", "needs longer to load the model than its start-up probe allows",
-                 "failureThreshold of the startupProbe")
+                 "failureThreshold of the startupProbe", reasons=["Terminated"])
     return world
 
 
@@ -1023,6 +1023,7 @@ def old_replica_set_under_the_same_hash():
     """An administrator corrected the runtime: a new template, the same hash; the old pod still fails."""
     world = World("old-replica-set-under-the-same-hash", changed=False)
     old = server_is(scheduled(world.pod("old1", "77aa")), waiting("kserve-container", "CrashLoopBackOff", None, 7, ended(1)))
+    world.after(900)
     world.see("InferenceService", world.service("Unknown"))
     world.see("Deployment", world.deployment(generation=3, replicas=2, updated=1, revision="3"))
     world.see("ReplicaSet", world.replica_set("2", "77aa"))
@@ -1043,6 +1044,7 @@ def old_pods_without_rights_on_replica_sets():
     """The same where ReplicaSets may not be read: the pod that was made last counts."""
     world = World("old-pods-without-rights-on-replica-sets", changed=False)
     old = server_is(scheduled(world.pod("old1", "77aa")), waiting("kserve-container", "CrashLoopBackOff", None, 7, ended(1)))
+    world.after(900)
     world.see("InferenceService", world.service("Unknown"))
     world.see("Deployment", world.deployment(generation=3, replicas=2, updated=1, revision="3"))
     world.forbidden("ReplicaSet", "replicasets.apps")
