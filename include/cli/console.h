@@ -44,5 +44,8 @@ void console_problem(struct console *console, const struct problem *problem, boo
 /* "error: MESSAGE" and its hint. */
 void console_error(struct console *console, const struct error *error);
 
+/* Takes a living line away, so that standard output does not run into it. */
+void console_clear(struct console *console);
+
 /* One line that belongs to no stage. */
 void console_line(struct console *console, enum log_level level, const char *text);

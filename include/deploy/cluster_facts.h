@@ -41,6 +41,25 @@ int cluster_facts_read(struct cluster_facts *out, const struct session *session,
                        const struct inputs *inputs, const struct deps *deps, int64_t deadline_ms,
                        struct error **err);
 
+/* What a survey did not learn, and why; NULL where it did. Owned. */
+struct cluster_gaps {
+    struct error *live;    /* the InferenceService; KServe may be missing */
+    struct error *runtime; /* the candidates */
+    struct error *gitlab;  /* where GitLab is, and its token */
+};
+
+void cluster_gaps_free(struct cluster_gaps *gaps);
+
+#define cleanup_cluster_gaps cleanup(cluster_gaps_free)
+
+/*
+ * The same batch for preflight: what fails does not hide the rest. -1 only when the batch could not
+ * be sent.
+ */
+int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
+                         const struct session *session, const struct inputs *inputs,
+                         const struct deps *deps, int64_t deadline_ms, struct error **err);
+
 /* Fetches the chosen runtime whole when the candidates were partial; replaces choice->runtime. */
 int cluster_complete_runtime(struct runtime_choice *choice, const struct cluster_facts *facts,
                              const struct session *session, int64_t deadline_ms,

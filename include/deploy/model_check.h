@@ -3,6 +3,7 @@
 /* MODEL_CHECK: before anything is applied, do the model's files exist and fit disk and GPU memory?
  */
 
+#include "deploy/check.h"
 #include "deploy/model_fit.h"
 #include "deploy/observer.h"
 #include "model/model.h"
@@ -37,3 +38,7 @@ int model_check_run(struct fit_report *out, const struct model_check *check, str
  */
 int model_check_before_apply(const struct model_check *check, const struct observer *observer,
                              struct error **err);
+
+/* Preflight: adds one finding for each subject to CHECKS, in the group "model". A sure failure
+ * fails, a doubt warns, unknown is skipped. Errors as model_check_run. */
+int model_check_list(struct checks *checks, const struct model_check *check, struct error **err);

@@ -44,4 +44,8 @@ int plan_make(struct plan *out, const struct inputs *inputs, const struct model 
               const struct plan_facts *facts, struct error **err);
 void plan_free(struct plan *plan);
 
+/* The part of plan_make that asks whether LIVE may be touched: every ERROR_CONFLICT but that of the
+ * mode. */
+int plan_check_live(const struct inputs *inputs, const json_t *live, struct error **err);
+
 #define cleanup_plan cleanup(plan_free)

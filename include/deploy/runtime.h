@@ -39,6 +39,8 @@ void runtime_choice_free(struct runtime_choice *choice);
  * when both are given. By class: the first by name among those of the class that fit; those that
  * list protocols without v2, or whose accelerator type is not the one that is asked for, come last.
  *
+ * LIBRARY "" is not known yet (preflight without a model): formats are not looked at.
+ *
  * ERROR_RUNTIME lists each candidate (at most 20) and why it does not fit.
  */
 int runtime_choose(struct runtime_choice *out, const json_t *candidates,

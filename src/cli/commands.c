@@ -5,6 +5,7 @@
 
 static const char *const yaml_or_json[] = {"yaml", "json", NULL};
 static const char *const text_or_json[] = {"text", "json", NULL};
+static const char *const table_or_json[] = {"table", "json", NULL};
 
 /* One entry reads as one block. Examples are command lines that tests/integration runs. */
 /* clang-format off */
@@ -74,6 +75,28 @@ const struct command commands[] = {
         .run = command_diff,
     },
     {
+        .name = "preflight",
+        .bit = COMMAND_PREFLIGHT,
+        .needs = NEEDS_NETWORK,
+        .summary = "check everything that a deploy needs; change nothing",
+        .description =
+            "Makes every check that can be made before anything is touched: parameters, cluster, "
+            "KServe, rights, GitLab, model, runtime, the live object, a dry run with all admission "
+            "webhooks, Pod Security, quotas, limits, nodes, volume. Each is ok, warn, fail or "
+            "skipped with the reason, and says what to do. The order is that in which a deploy "
+            "would meet them: the exit code is that of the first failure, 0 when nothing fails. "
+            "-o json gives {verdict, summary, checks: [{group, name, state, message, hint}]}. What "
+            "the account may not read is skipped; `rbac --preflight` prints the rights for all "
+            "checks.",
+        .examples =
+            "deploy-inference-service preflight INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen \\\n"
+            "    RUNTIME_CLASS=vllm -n demo\n"
+            "deploy-inference-service preflight INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen \\\n"
+            "    RUNTIME_CLASS=vllm -o json | jq '.checks[] | select(.state == \"fail\")'\n",
+        .formats = table_or_json,
+        .run = command_preflight,
+    },
+    {
         .name = "wait",
         .bit = COMMAND_WAIT,
         .needs = NEEDS_NETWORK,
@@ -95,7 +118,8 @@ const struct command commands[] = {
         .summary = "print the ServiceAccount, Role and bindings that the step needs",
         .description =
             "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, and "
-            "on request (--diagnostics) those that let it explain a failed rollout.",
+            "on request those that let it explain a failed rollout (--diagnostics) and those that "
+            "let preflight make all its checks (--preflight).",
         .examples =
             "deploy-inference-service rbac -n demo --diagnostics | kubectl apply -f -\n"
             "deploy-inference-service rbac -n demo --service-account deployer -o json\n",
@@ -145,7 +169,7 @@ const struct command commands[] = {
 /* clang-format on */
 const size_t commands_count = array_length(commands);
 
-const char *const command_names[] = {"deploy", "render",  "diff", "wait",
+const char *const command_names[] = {"deploy", "render",  "diff", "preflight", "wait",
                                      "rbac",   "version", "help", "completion"};
 const size_t command_names_count = array_length(command_names);
 

@@ -22,6 +22,11 @@ static void finish_living_line(struct console *console) {
     console->living = false;
 }
 
+void console_clear(struct console *console) {
+    finish_living_line(console);
+    fflush(console->stream);
+}
+
 static const char *level_color(enum log_level level) {
     switch (level) {
     case LOG_ERROR:

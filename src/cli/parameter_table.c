@@ -570,6 +570,11 @@ const struct parameter parameters[] = {
      .commands = COMMAND_RBAC,
      SETTING(diagnostics),
      .help = "with the rights to explain a failed rollout: pods, logs, events, ReplicaSets"},
+    {.name = "preflight",
+     .type = PARAMETER_FLAG, .group = GROUP_COMMAND,
+     .commands = COMMAND_RBAC,
+     SETTING(preflight_rights),
+     .help = "with the rights for all checks of preflight: nodes, quotas, claims, namespace"},
 };
 /* clang-format on */
 

@@ -328,6 +328,79 @@ int cluster_facts_read(struct cluster_facts *out, const struct session *session,
     return 0;
 }
 
+/* ---- for preflight: each question by itself ---- */
+
+void cluster_gaps_free(struct cluster_gaps *gaps) {
+    error_free(gaps->live);
+    error_free(gaps->runtime);
+    error_free(gaps->gitlab);
+    *gaps = (struct cluster_gaps){0};
+}
+
+/* A 404 of the runtime is an answer: choosing says what is missing. */
+static void survey_runtime(struct cluster_facts *out, struct cluster_gaps *gaps,
+                           struct batch *batch, const struct session *session,
+                           const struct inputs *inputs, int64_t deadline_ms) {
+    struct kube_answer *answer = &batch->answers[RUNTIME];
+    bool failed = answer->error != NULL && answer->error->http_status != 404;
+    if (failed)
+        gaps->runtime = steal_pointer(answer->error);
+    else
+        (void)read_runtimes(out, session, inputs, answer, deadline_ms, &gaps->runtime);
+}
+
+static void survey_live(struct cluster_facts *out, struct cluster_gaps *gaps, struct batch *batch,
+                        const struct inputs *inputs) {
+    struct kube_answer *answer = &batch->answers[LIVE];
+    bool failed = answer->error != NULL && answer->error->http_status != 404;
+    if (failed)
+        gaps->live = steal_pointer(answer->error);
+    else
+        (void)read_live(out, answer, inputs->namespace_, &gaps->live);
+}
+
+static void survey_access(struct cluster_facts *out, struct cluster_gaps *gaps, struct batch *batch,
+                          const struct inputs *inputs) {
+    for (size_t i = 0; i < batch->count; i++) {
+        bool asked = batch->asked[i] == CONFIG_MAP || batch->asked[i] == SECRET;
+        struct error *error = asked ? batch->answers[i].error : NULL;
+        bool failed = error != NULL && error->http_status != 404 &&
+                      !(error->http_status == 403 && may_be_missing(batch->asked[i], inputs));
+        if (failed && gaps->gitlab == NULL)
+            gaps->gitlab = steal_pointer(batch->answers[i].error);
+    }
+    if (gaps->gitlab == NULL)
+        (void)read_access(out, batch, inputs, &gaps->gitlab);
+}
+
+int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
+                         const struct session *session, const struct inputs *inputs,
+                         const struct deps *deps, int64_t deadline_ms, struct error **err) {
+    cleanup_cluster_facts struct cluster_facts facts = {0};
+    struct batch batch = {.count = 0};
+    (void)access_from_inputs(&facts.gitlab, inputs, deps, &gaps->gitlab);
+    int result = gaps->gitlab == NULL || facts.gitlab.token != NULL
+                     ? fill_batch(&batch, inputs, &facts.gitlab, err)
+                     : error_no_memory(err);
+    if (result == 0)
+        result =
+            kube_send(session->kube, batch.requests, batch.count, batch.answers, deadline_ms, err);
+    if (result == 0) {
+        survey_live(&facts, gaps, &batch, inputs);
+        survey_runtime(&facts, gaps, &batch, session, inputs, deadline_ms);
+        survey_access(&facts, gaps, &batch, inputs);
+        result = kserve_probe_read(&facts.kserve, &batch.answers[PROBE], err);
+    }
+    if (result == 0 && gaps->gitlab == NULL)
+        (void)gitlab_access_from_machine(&facts.gitlab, inputs, deps, &gaps->gitlab);
+    batch_free(&batch);
+    if (result < 0)
+        return -1;
+    *out = facts;
+    facts = (struct cluster_facts){0};
+    return 0;
+}
+
 int cluster_complete_runtime(struct runtime_choice *choice, const struct cluster_facts *facts,
                              const struct session *session, int64_t deadline_ms,
                              struct error **err) {

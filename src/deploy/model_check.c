@@ -102,3 +102,32 @@ int model_check_before_apply(const struct model_check *check, const struct obser
     }
     return first != NULL ? refuse(first, err) : 0;
 }
+
+/* ---- in preflight ---- */
+
+int model_check_list(struct checks *checks, const struct model_check *check, struct error **err) {
+    static const struct check_subject subjects[] = {
+        [FIT_FILES] = {"model", "files", ERROR_MODEL},
+        [FIT_DISK] = {"model", "disk", ERROR_PARAMETER},
+        [FIT_PARALLEL] = {"model", "parallel", ERROR_PARAMETER},
+        [FIT_WEIGHTS] = {"model", "weights", ERROR_PARAMETER},
+        [FIT_CONTEXT] = {"model", "context", ERROR_PARAMETER},
+    };
+    static const enum check_state states[] = {
+        [FIT_UNKNOWN] = CHECK_SKIPPED,
+        [FIT_FITS] = CHECK_OK,
+        [FIT_TIGHT] = CHECK_WARN,
+        [FIT_FAILS] = CHECK_FAIL,
+    };
+    cleanup_fit_report struct fit_report report = {.count = 0};
+    if (model_check_run(&report, check, err) < 0)
+        return -1;
+    for (size_t i = 0; i < report.count; i++) {
+        const struct fit_finding *finding = &report.items[i];
+        if (checks_add(checks, err, &subjects[finding->subject], states[finding->verdict], "%s",
+                       finding->message) < 0 ||
+            (finding->hint != NULL && checks_hint(checks, err, "%s", finding->hint) < 0))
+            return -1;
+    }
+    return 0;
+}

@@ -65,7 +65,7 @@ static int check_owner(const struct inputs *inputs, const json_t *live, struct e
     return 0;
 }
 
-static int check_live(const struct inputs *inputs, const json_t *live, struct error **err) {
+int plan_check_live(const struct inputs *inputs, const json_t *live, struct error **err) {
     if (!inputs->update_if_exists)
         return refuse(inputs, "set UPDATE_IF_EXISTS to true to update it", "exists already", err);
     if (json_at(live, "metadata", "deletionTimestamp", NULL) != NULL)
@@ -146,7 +146,7 @@ int plan_make(struct plan *out, const struct inputs *inputs, const struct model 
         .inputs = inputs,
         .model = model,
     };
-    if (facts->live != NULL && check_live(inputs, facts->live, err) < 0)
+    if (facts->live != NULL && plan_check_live(inputs, facts->live, err) < 0)
         return -1;
     if (choose_mode(&plan, facts, err) < 0)
         return -1;

@@ -125,7 +125,7 @@ static void explain(struct buffer *out, const json_t *runtime, const char *libra
         buffer_append_text(out, "is a multi-node runtime (workerSpec)");
     else if (runtime_container(runtime) == NULL)
         buffer_append_text(out, "has no container " RUNTIME_CONTAINER ", which KServe needs");
-    else if (!runtime_supports(runtime, library)) {
+    else if (library[0] != '\0' && !runtime_supports(runtime, library)) {
         buffer_append_text(out, "supports ");
         list_formats(out, runtime);
         buffer_printf(out, ", not \"%.100s\"", library);

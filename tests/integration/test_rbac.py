@@ -37,6 +37,16 @@ MINIMAL = {
     ("clusterservingruntimes", "list"): DEPLOY,
 }
 DIAGNOSTICS = {(resource, verb) for resource in ("replicasets", "pods", "events") for verb in ("list", "watch")} | {("pods/log", "get")}
+# What is skipped without the right, and the check that says so. Each is a read.
+PREFLIGHT = {
+    ("resourcequotas", "list"): "namespace/quota",
+    ("limitranges", "list"): "namespace/limit-range",
+    ("persistentvolumeclaims", "get"): "volume/claim",
+    ("servingruntimes", "get"): "runtime/shadow",
+    ("nodes", "list"): "nodes/capacity",
+    ("namespaces", "get"): "namespace/pod-security",
+    ("storageclasses", "get"): "volume/claim",
+}
 KNATIVE = {("revisions", "list"), ("revisions", "watch")}  # no Knative here: nothing asks for its kinds
 
 
@@ -106,7 +116,7 @@ def rights(objects):
 
 
 class TestPrinted:
-    @pytest.mark.parametrize("options", [(), ("--diagnostics",)], ids=" ".join)
+    @pytest.mark.parametrize("options", [(), ("--diagnostics",), ("--preflight",)], ids=" ".join)
     def test_the_api_server_takes_it(self, site, options):
         for item in site.printed(*options):
             resource = site.cluster.client.resource(f"{item['apiVersion']}/{item['kind']}")
@@ -118,6 +128,11 @@ class TestPrinted:
     def test_these_tests_know_every_right(self, site):
         assert set(rights(site.printed())) == set(MINIMAL)
         assert set(rights(site.printed("--diagnostics"))) == set(MINIMAL) | DIAGNOSTICS | KNATIVE
+        assert set(rights(site.printed("--preflight"))) == set(MINIMAL) | set(PREFLIGHT)
+
+    def test_only_the_own_namespace_can_be_read(self, site):
+        rules = [rule for item in site.printed("--preflight") for rule in item.get("rules", []) if "namespaces" in rule["resources"]]
+        assert [rule["resourceNames"] for rule in rules] == [[site.namespace]]
 
     def test_secrets_are_limited_by_name(self, site):
         rules = [rule for item in site.printed("--diagnostics") for rule in item.get("rules", [])
@@ -179,3 +194,40 @@ class TestDiagnostics:
             run = self.failing(site, node, program)
         assert run.code in (7, 8), run.log
         assert named(verb, resource).search(run.log), run.log
+
+
+class TestPreflight:
+    @pytest.fixture
+    def claim(self, site):
+        """One that is not bound, so that its storage class is looked at."""
+        site.cluster.client.apply({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "late"}, "provisioner": "test",
+                                   "volumeBindingMode": "WaitForFirstConsumer"})
+        site.cluster.client.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "models", "namespace": site.namespace},
+                                   "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "late",
+                                            "resources": {"requests": {"storage": "1Gi"}}}})
+
+    def check(self, site, program):
+        run = program.run("preflight", "-o", "json", results=False, INFERENCE_SERVICE_NAME="qwen", MODEL_REPO="qwen", RUNTIME_CLASS="vllm",
+                          NAMESPACE=site.namespace, PVC_NAME="models")
+        assert run.code == 0, run.log
+        return {f"{check['group']}/{check['name']}": check for check in json.loads(run.output)["checks"]}
+
+    def test_enough(self, site, claim):
+        account, program = site.install("--diagnostics", "--preflight")
+        checks = self.check(site, program)
+        assert [name for name, check in checks.items() if check["state"] == "skipped"] == []
+        assert site.refused(account) == set()
+
+    @pytest.mark.parametrize("right", sorted(PREFLIGHT), ids=" ".join)
+    def test_without_one_the_check_is_skipped_and_names_it(self, site, claim, right):
+        resource, verb = right
+        account, program = site.install("--diagnostics", "--preflight", without=right)
+        checks = self.check(site, program)
+        check = checks[PREFLIGHT[right]]
+        assert check["state"] == ("warn" if resource == "storageclasses" else "skipped"), check
+        assert named(verb, resource).search(check["message"]), check
+        assert "rbac --preflight" in check["hint"]
+        others = [name for name, check in checks.items() if check["state"] == "skipped" and name != PREFLIGHT[right]
+                  and not name.startswith("model/")]  # whether the model fits a volume that is not known is not known either
+        assert others == []
+        assert site.refused(account) == {right}
