@@ -25,6 +25,8 @@ PROGRAM = f"usr/bin/{NAME}"
 CA_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 LICENSES = f"usr/share/doc/{NAME}/licenses"
 USER = "65532:65532"
+# The program needs none; the launcher of Kubeflow Pipelines, which runs in the image as its user, makes /tmp/kfp/outputs.
+TMP, TMP_MODE = "tmp", 0o1777
 OCI = "application/vnd.oci.image"
 
 
@@ -66,12 +68,13 @@ def directories_of(names: list[str]) -> list[str]:
     return sorted(found - {"."})
 
 
-def make_tar(entries: list[Entry], epoch: int) -> bytes:
+def make_tar(entries: list[Entry], epoch: int, tmp: bool = False) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in directories_of([entry.name for entry in entries]):
+        directories = [(name, 0o755) for name in directories_of([entry.name for entry in entries])]
+        for name, mode in sorted(directories + ([(TMP, TMP_MODE)] if tmp else [])):
             information = tarfile.TarInfo(name)
-            information.type, information.mode, information.mtime = tarfile.DIRTYPE, 0o755, epoch
+            information.type, information.mode, information.mtime = tarfile.DIRTYPE, mode, epoch
             archive.addfile(information)
         for entry in sorted(entries):
             information = tarfile.TarInfo(entry.name)
@@ -80,8 +83,8 @@ def make_tar(entries: list[Entry], epoch: int) -> bytes:
     return stream.getvalue()
 
 
-def make_layer(entries: list[Entry], epoch: int, comment: str) -> Layer:
-    tar = make_tar(entries, epoch)
+def make_layer(entries: list[Entry], epoch: int, comment: str, tmp: bool = False) -> Layer:
+    tar = make_tar(entries, epoch, tmp)
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=9, mtime=0) as stream:
         stream.write(tar)
@@ -178,6 +181,8 @@ def make_layout(platforms: list[Platform], version: str) -> list[Entry]:
 
 
 def write_root(root: pathlib.Path, entries: list[Entry]) -> None:
+    (root / TMP).mkdir(parents=True, exist_ok=True)
+    (root / TMP).chmod(TMP_MODE)
     for entry in entries:
         path = root / entry.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,7 +205,7 @@ def main() -> None:
     base_entries = [Entry(CA_BUNDLE, given.ca_bundle.read_bytes(), 0o644)]
     for file in sorted(given.licenses.iterdir()):
         base_entries.append(Entry(f"{LICENSES}/{file.name}", file.read_bytes(), 0o644))
-    base = make_layer(base_entries, epoch, "certificates of Debian's ca-certificates, licences")
+    base = make_layer(base_entries, epoch, "certificates of Debian's ca-certificates, licences", tmp=True)
     platforms = [make_platform(directory, base, given, epoch, created) for directory in given.directories]
     partial = given.output.with_name(given.output.name + ".new")
     partial.write_bytes(make_tar(make_layout(platforms, given.version), epoch))

@@ -94,6 +94,8 @@ def test_holds_the_binary_certificates_and_licences_and_nothing_else(layout: Lay
     files = {name for name, member in root.items() if not member.isdir()}
     licenses = {f"usr/share/doc/{NAME}/licenses/{path.name}" for path in (dist / "licenses").iterdir()}
     assert files == {PROGRAM, "etc/ssl/certs/ca-certificates.crt"} | licenses
+    tmp = root.pop("tmp")  # for the launcher of Kubeflow Pipelines, which makes /tmp/kfp/outputs as the image's user
+    assert tmp.isdir() and tmp.mode == 0o1777 and (tmp.uid, tmp.gid) == (0, 0)
     assert all(member.uid == 0 and member.gid == 0 and not member.mode & 0o6022 for member in root.values())
     assert root[PROGRAM].mode == 0o755
     assert sum(member.size for member in root.values()) <= SIZE_LIMIT
