@@ -1,64 +1,68 @@
-"""pipelines/promote.yaml: staging, an approval, and the same commit in production."""
+"""pipelines/promote.yaml: staging, an approval of the real gate, and the same commit in production. The run is the documentation's."""
 
 from __future__ import annotations
 
-import time
+import pytest
 
-from e2e.place import ROOT, SMALL
-from harness.client import condition
+from e2e.place import PATIENCE, SMALL, ROOT
+from harness.client import ApiError
+from harness.documentation import block
+from harness.tekton import ApprovalGate
 
 PROMOTE = ROOT / "pipelines" / "promote.yaml"
+FEW = [f"{name}={value}" for name, value in SMALL.items()]
 
 
-def approve(place, run: str, yes: bool = True) -> dict:
-    """What the approval gate's controller does when somebody decides. Returns the CustomRun as it asked."""
-    deadline = time.monotonic() + 90
-    while not (asked := place.client.list("CustomRun", place.namespace, labels=f"tekton.dev/pipelineRun={run}")):
-        item = place.client.get("PipelineRun", run, place.namespace)
-        assert condition(item, "Succeeded").get("status") != "False", condition(item, "Succeeded")
-        assert time.monotonic() < deadline, "nobody asks for an approval"
-        time.sleep(0.2)
-    status = {"conditions": [{"type": "Succeeded", "status": "True" if yes else "False", "reason": "Approved" if yes else "Rejected", "message": "",
-                              "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
-    place.client.patch_status("CustomRun", asked[0]["metadata"]["name"], place.namespace, status)
-    return asked[0]
+@pytest.fixture(scope="session")
+def gate(tekton):
+    gate = ApprovalGate(tekton).start()
+    yield gate
+    gate.webhook.kill()
 
 
-def start(place, production: str) -> str:
-    place.install(PROMOTE)
-    few = [f"{name}={value}" for name, value in SMALL.items()]
-    return place.start("promote-inference-service", **{
-        "INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": f"{place.namespace}/qwen", "RUNTIME_CLASS": "vllm", "STAGING_NAMESPACE": place.namespace,
-        "PRODUCTION_NAMESPACE": production, "staging-args": few, "production-args": few, "approvers": ["alice"]})
-
-
-def may_deploy_to(place, production: str) -> None:
-    """The run's account, with the document's rights in production too."""
-    binding = place.client.get("RoleBinding", "deploy-model", production)
+@pytest.fixture
+def production(place) -> str:
+    """The namespace of production, where the run's account may deploy."""
+    name = place.further_namespace("prod")
+    binding = place.client.get("RoleBinding", "deploy-model", name)
     subject = {"kind": "ServiceAccount", "name": "default", "namespace": place.namespace}
-    place.client.patch("RoleBinding", "deploy-model", production, {"subjects": [*binding["subjects"], subject]})
+    place.client.patch("RoleBinding", "deploy-model", name, {"subjects": [*binding["subjects"], subject]})
+    return name
 
 
-def test_production_gets_the_commit_that_was_approved(place):
-    production = place.further_namespace("prod")
-    may_deploy_to(place, production)
+def start(place, production: str, **changes) -> str:
+    """The PipelineRun of pipelines/README.md with the names of this test in it, and little for the models."""
+    place.install(PROMOTE)
+    (run,) = block(ROOT / "pipelines" / "README.md", "Promotion", "yaml").manifests()
+    changes = {"MODEL_REPO": f"{place.namespace}/qwen", "STAGING_NAMESPACE": place.namespace, "PRODUCTION_NAMESPACE": production,
+               "production-args": FEW, "staging-args": FEW, **changes}
+    given = {item["name"]: item["value"] for item in run["spec"]["params"]}
+    run["spec"]["params"] = [{"name": name, "value": value} for name, value in {**given, **changes}.items()]
+    del run["metadata"]["namespace"]
+    return place.client.create(run, place.namespace)["metadata"]["name"]
+
+
+def test_production_gets_the_commit_that_was_approved(place, production, gate):
     approved = place.project.repository.head()
     name = start(place, production)
-    asked = approve(place, name)
+    asked = gate.waiting(place.namespace, name)
     place.project.commit({"config.json": '{"too": "late"}'})
-    question = next(p["value"] for p in asked["spec"]["params"] if p["name"] == "description")
-    assert approved in question and production in question
-    run = place.finish(name)
+    question = asked["spec"]["description"]
+    assert approved in question and production in question and "qwen" in question
+    assert place.client.list("InferenceService", production) == [], "nothing before the approval"
+    with pytest.raises(ApiError, match="User does not exist in the approval list"):
+        gate.answer(asked, "mallory", "approve")
+    gate.answer(asked, "alice", "approve")
+    run = place.finish(name, PATIENCE)
     assert run.succeeded, run.log
     assert run.results["COMMIT"] == approved == place.served_commit(namespace=production) == place.served_commit()
+    assert production in run.endpoints["IN_CLUSTER_ENDPOINT"]
 
 
-def test_a_rejection_leaves_production_alone(place):
-    production = place.further_namespace("prod")
-    may_deploy_to(place, production)
+def test_a_rejection_leaves_production_alone(place, production, gate):
     name = start(place, production)
-    approve(place, name, yes=False)
-    run = place.finish(name)
+    gate.answer(gate.waiting(place.namespace, name), "alice", "reject")
+    run = place.finish(name, PATIENCE)
     assert not run.succeeded
     assert place.served_commit() == place.project.repository.head()
     assert place.client.list("InferenceService", production) == []

@@ -4,6 +4,7 @@
     tekton.start_resolvers()
     triggers = Triggers(tekton).start()
     url = triggers.listen("gitlab", namespace, account)         # an EventListener, as that ServiceAccount
+    gate = ApprovalGate(tekton).start()                         # the custom task ApprovalTask
 
 Everything runs beside the API server. Webhooks and conversions go through Services of type ExternalName that name localhost, so the
 certificates that the programs make for themselves fit.
@@ -17,7 +18,7 @@ import requests
 import yaml
 
 from . import servers
-from .client import ApiError
+from .client import ApiError, Client, condition
 from .cluster import Cluster, ServiceAccount
 from .process import Process, free_port, wait_until
 
@@ -216,3 +217,63 @@ class Triggers:
             self.environment(NAMESPACE=namespace, NAME=name, EL_EVENT="disable", K_LOGGING_CONFIG="", K_METRICS_CONFIG="{}"))
         listener.wait_ready(lambda: requests.get(f"http://127.0.0.1:{port}/live", timeout=1).ok, timeout=60)
         return listener, f"http://127.0.0.1:{port}"
+
+
+class ApprovalGate:
+    """The manual approval gate (openshift-pipelines): its controller makes an ApprovalTask of a CustomRun and ends the CustomRun when the
+    approvers have decided; its webhook sees to it that everybody answers for himself."""
+
+    API = "openshift-pipelines.org/v1alpha1"
+
+    def __init__(self, tekton: Tekton):
+        self.tekton, self.cluster = tekton, tekton.cluster
+        self.webhook_port = free_port()
+
+    def start(self) -> "ApprovalGate":
+        external_service(self.cluster, "manual-approval-webhook")
+        items = manifests("approval", "kubernetes/300-*.yaml", "kubernetes/config-info.yaml")
+        hooks = [item for item in manifests("approval", "kubernetes/400-*.yaml", "kubernetes/500-*.yaml")
+                 if item["kind"] in ("Secret", "ConfigMap", "ValidatingWebhookConfiguration")]
+        install(self.cluster, items + hooks, {"manual-approval-webhook": self.webhook_port})
+        wait_served(self.cluster, items)
+        self.webhook = self._run("webhook", WEBHOOK_PORT=str(self.webhook_port), WEBHOOK_SERVICE_NAME="manual-approval-webhook",
+                                 WEBHOOK_SECRET_NAME="manual-approval-gate-webhook-certs")
+        self.controller = self._run("controller")
+        self.webhook.wait_ready(self._trusted, timeout=60)
+        return self
+
+    def _run(self, program: str, **environment: str) -> Process:
+        return self.cluster.run(f"approval-{program}", [
+            servers.program("approval", program), "-kubeconfig", str(self.cluster.component_kubeconfig(f"approval-{program}"))],
+            self.tekton.environment(CONFIG_LEADERELECTION_NAME="manual-approval-config-leader-election", **environment))
+
+    def _trusted(self) -> bool:
+        name = "validation.webhook.manual-approval.openshift-pipelines.org"
+        item = self.cluster.client.get("ValidatingWebhookConfiguration", name)
+        return bool(item["webhooks"][0].get("rules") and item["webhooks"][0]["clientConfig"].get("caBundle"))
+
+    def waiting(self, namespace: str, run: str) -> dict:
+        """The ApprovalTask of the PipelineRun, once it waits for an answer; LookupError when the run has ended without one."""
+        def asked() -> dict | None:
+            item = self.cluster.client.get("PipelineRun", run, namespace)
+            if condition(item, "Succeeded").get("status") == "False":
+                raise LookupError(condition(item, "Succeeded")["message"])
+            tasks = self.cluster.client.list(f"{self.API}/ApprovalTask", namespace)
+            return next((t for t in tasks if t["metadata"]["name"].startswith(run) and t.get("status", {}).get("state") == "pending"), None)
+
+        return wait_until(asked, 300, f"{run} to ask for an approval")
+
+    def answer(self, task: dict, user: str, word: str) -> None:
+        """``word`` is approve or reject, said by ``user``, who may update ApprovalTasks in that namespace and nothing else."""
+        namespace, rbac = task["metadata"]["namespace"], "rbac.authorization.k8s.io"
+        client = self.cluster.client
+        client.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": {"name": "approver", "namespace": namespace},
+                      "rules": [{"apiGroups": ["openshift-pipelines.org"], "resources": ["approvaltasks"], "verbs": ["get", "list", "update", "patch"]}]})
+        client.apply({"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": {"name": f"approver-{user}", "namespace": namespace},
+                      "subjects": [{"kind": "User", "name": user, "apiGroup": rbac}],
+                      "roleRef": {"kind": "Role", "name": "approver", "apiGroup": rbac}})
+        pair = self.cluster.client_ca.client(user, [])
+        files = pair.write(self.cluster.dir / "approvers", user)
+        person = Client(self.cluster.server, str(self.cluster.ca_file), cert=tuple(map(str, files)))
+        approvers = [{**entry, "input": word} if entry["name"] == user else entry for entry in task["spec"]["approvers"]]
+        person.patch(f"{self.API}/ApprovalTask", task["metadata"]["name"], namespace, {"spec": {"approvers": approvers}})

@@ -181,7 +181,7 @@ suite_e2e() {
     reason=$(PYTHONPATH=$root/tests "$venv/bin/python" -c 'from harness.real_node import missing; print(missing())') ||
         { fail_suite "e2e: harness"; return; }
     [[ -z $reason ]] || { skip_suite "e2e: $reason"; return; }
-    "$root/tests/servers/build" etcd kubernetes kserve-0.16 tekton triggers || { fail_suite "e2e: servers"; return; }
+    "$root/tests/servers/build" etcd kubernetes kserve-0.16 tekton triggers approval || { fail_suite "e2e: servers"; return; }
     "$root/container/build" --install --output "$work/e2e-dist" || { fail_suite "e2e: image"; return; }
     IMAGE_ARCHIVE=$work/e2e-dist/image.oci.tar run_pytest e2e e2e
 }
