@@ -65,6 +65,7 @@ struct inputs {
     char *gitlab_token_file;       /* GITLAB_TOKEN_FILE */
     char *gitlab_ca_file;          /* GITLAB_CA_FILE */
     bool gitlab_skip_verification; /* GITLAB_INSECURE_SKIP_TLS_VERIFY */
+    char *patience;                /* PATIENCE: read by patience_parse */
     char *pipeline_run;            /* PIPELINE_RUN: provenance only */
     int verify; /* enum verify_mode, filled by inputs_check_verify from verify_endpoint */
     /* filled by inputs_check from resource_limits and env: */
@@ -121,3 +122,7 @@ int inputs_check(struct inputs *inputs, struct problems *problems, struct error 
 
 /* The part of it that is about VERIFY_*: all of the checks that `wait` needs. Pure. */
 int inputs_check_verify(struct inputs *inputs, struct problems *problems, struct error **err);
+
+/* PATIENCE, for `wait` too. Pure. */
+int inputs_check_patience(const struct inputs *inputs, struct problems *problems,
+                          struct error **err);

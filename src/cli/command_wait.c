@@ -53,6 +53,8 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
     if (check_words(application, err) < 0 ||
         inputs_check_verify(&application->invocation->inputs, &application->invocation->problems,
                             err) < 0 ||
+        inputs_check_patience(&application->invocation->inputs, &application->invocation->problems,
+                              err) < 0 ||
         refuse_problems(application, err) < 0)
         return -1;
     cleanup_session struct session session = {0};

@@ -328,6 +328,17 @@ const struct parameter parameters[] = {
      INPUT(timeout_ms),
      .help = "deadline of the whole run; keep it below the task's timeout",
      .help_zh = "整个运行的超时时间，应小于任务超时时间"},
+    {.name = "PATIENCE",
+     .type = PARAMETER_TEXT, .group = GROUP_ROLLOUT,
+     .commands = COMMAND_DEPLOY | COMMAND_WAIT,
+     .default_value = "",
+     .value_name = "NAME=VALUE",
+     INPUT(patience),
+     .help = "how often or how long trouble must last to end the run, comma-separated; defaults: "
+             "crash-restarts=3 out-of-memory-kills=2 image-pull=60s mount=2m config-error=20s "
+             "refused=60s deadlock=60s invalid-spec=30s blocked=2m nothing-created=60s "
+             "unschedulable=0s (0s: until TIMEOUT)",
+     .help_zh = "判定失败前的容忍次数或时间，以逗号分隔，如 crash-restarts=5,image-pull=2m"},
     {.name = "ON_FAILURE",
      .type = PARAMETER_CHOICE, .group = GROUP_ROLLOUT,
      .commands = COMMAND_DEPLOY,

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/patience.h"
 #include "deploy/rollback.h"
 #include "deploy/verify.h"
 #include "deploy/wait.h"
@@ -130,8 +131,12 @@ static int wait_for_rollout(struct run *run, struct error **err) {
     const struct observer *observer = options->observer;
     observer->begin(observer->user, STAGE_ROLLOUT, "waiting for this revision to serve");
     const struct rollout_target target = target_of(run);
+    struct rollout_patience patience;
+    if (patience_of(&patience, options->inputs, err) < 0)
+        return -1;
     const struct rollout_options wait = {
         .target = &target,
+        .patience = &patience,
         .observer = observer,
         .deadline_ms = run->deadline_ms - REPORT_RESERVE_MS,
         .record = options->record,

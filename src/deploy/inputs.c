@@ -45,6 +45,7 @@ static const size_t text_offsets[] = {
     offsetof(struct inputs, gitlab_token),
     offsetof(struct inputs, gitlab_token_file),
     offsetof(struct inputs, gitlab_ca_file),
+    offsetof(struct inputs, patience),
     offsetof(struct inputs, pipeline_run),
 };
 

@@ -61,5 +61,7 @@ int inputs_check(struct inputs *inputs, struct problems *problems, struct error 
         return -1;
     if (inputs_check_verify(inputs, problems, err) < 0)
         return -1;
+    if (inputs_check_patience(inputs, problems, err) < 0)
+        return -1;
     return inputs_check_env(inputs, problems, err);
 }

@@ -132,6 +132,8 @@ int prune_object(json_t **out, enum rollout_object kind, const json_t *object, s
 int target_to_json(json_t **out, const struct rollout_target *target, struct error **err);
 /* TARGET's texts are borrowed from JSON. */
 void target_from_json(struct rollout_target *target, const json_t *json);
+/* ---- patience.c ---- */
+
 int patience_to_json(json_t **out, const struct rollout_patience *patience, struct error **err);
 void patience_from_json(struct rollout_patience *patience, const json_t *json);
 

@@ -3,20 +3,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-const struct rollout_patience rollout_patience_default = {
-    .crash_restarts = 3,
-    .out_of_memory_kills = 2,
-    .image_pull_ms = 60 * 1000,
-    .mount_ms = 120 * 1000,
-    .unschedulable_ms = 0,
-    .invalid_grace_ms = 30 * 1000,
-    .config_error_ms = 20 * 1000,
-    .created_nothing_ms = 60 * 1000,
-    .refused_ms = 60 * 1000,
-    .deadlock_ms = 60 * 1000,
-    .blocked_ms = 120 * 1000,
-};
-
 static const struct {
     const char *name;
     size_t offset;
@@ -42,21 +28,6 @@ static const struct {
     {"limits", offsetof(struct rollout_target, limits)},
     {"runtimeLimits", offsetof(struct rollout_target, runtime_limits)},
     {"statusBefore", offsetof(struct rollout_target, status_before)},
-};
-
-static const struct {
-    const char *name;
-    size_t offset;
-} times[] = {
-    {"imagePullMs", offsetof(struct rollout_patience, image_pull_ms)},
-    {"mountMs", offsetof(struct rollout_patience, mount_ms)},
-    {"unschedulableMs", offsetof(struct rollout_patience, unschedulable_ms)},
-    {"invalidGraceMs", offsetof(struct rollout_patience, invalid_grace_ms)},
-    {"configErrorMs", offsetof(struct rollout_patience, config_error_ms)},
-    {"createdNothingMs", offsetof(struct rollout_patience, created_nothing_ms)},
-    {"refusedMs", offsetof(struct rollout_patience, refused_ms)},
-    {"deadlockMs", offsetof(struct rollout_patience, deadlock_ms)},
-    {"blockedMs", offsetof(struct rollout_patience, blocked_ms)},
 };
 
 int target_to_json(json_t **out, const struct rollout_target *target, struct error **err) {
@@ -104,38 +75,5 @@ void target_from_json(struct rollout_target *target, const json_t *json) {
         const json_t *value = json_at(json, values[i].name, NULL);
         *(const json_t **)(void *)((char *)target + values[i].offset) =
             json_is_object(value) ? value : NULL;
-    }
-}
-
-int patience_to_json(json_t **out, const struct rollout_patience *patience, struct error **err) {
-    cleanup_json json_t *json = json_object();
-    if (json == NULL)
-        return error_no_memory(err);
-    if (json_set_take(json, "crashRestarts", json_integer(patience->crash_restarts), err) < 0 ||
-        json_set_take(json, "outOfMemoryKills", json_integer(patience->out_of_memory_kills), err) <
-            0)
-        return -1;
-    for (size_t i = 0; i < array_length(times); i++) {
-        int64_t value = *(const int64_t *)(const void *)((const char *)patience + times[i].offset);
-        if (json_set_take(json, times[i].name, json_integer(value), err) < 0)
-            return -1;
-    }
-    *out = steal_pointer(json);
-    return 0;
-}
-
-static int64_t bounded(json_int_t value, int64_t fallback, int64_t most) {
-    return value >= 0 && value <= most ? value : fallback;
-}
-
-void patience_from_json(struct rollout_patience *patience, const json_t *json) {
-    *patience = rollout_patience_default;
-    patience->crash_restarts = (int)bounded(json_integer_at(json, -1, "crashRestarts", NULL),
-                                            patience->crash_restarts, 1000);
-    patience->out_of_memory_kills = (int)bounded(
-        json_integer_at(json, -1, "outOfMemoryKills", NULL), patience->out_of_memory_kills, 1000);
-    for (size_t i = 0; i < array_length(times); i++) {
-        int64_t *value = (int64_t *)(void *)((char *)patience + times[i].offset);
-        *value = bounded(json_integer_at(json, -1, times[i].name, NULL), *value, 86400LL * 1000);
     }
 }

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/patience.h"
 #include "deploy/render.h"
 #include "deploy/verify.h"
 #include "deploy/watch_rollout.h"
@@ -100,7 +101,11 @@ static int follow(struct outcome *outcome, const struct wait_options *options, c
     const struct rollout_target target = wait_target(live, options->name, options->namespace_);
     if (note_live(outcome, live, &target, err) < 0)
         return -1;
+    struct rollout_patience patience;
+    if (patience_of(&patience, options->inputs, err) < 0)
+        return -1;
     const struct rollout_options rollout = {.target = &target,
+                                            .patience = &patience,
                                             .observer = options->observer,
                                             .deadline_ms = options->deadline_ms,
                                             .record = options->record,

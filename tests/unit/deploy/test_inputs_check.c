@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "deploy/patience.h"
 
 #include <string.h>
 
@@ -456,6 +457,28 @@ static void text_must_be_utf8(void **state) {
     EXPECT(description, "\xe6\xa8\xa1\xe5\x9e\x8b \xf0\x9f\x98\x80\nline", "");
 }
 
+static void patience_is_read_and_each_mistake_told(void **state) {
+    (void)state;
+    EXPECT(patience, "crash-restarts=5, image-pull=2m\nunschedulable=0s", "");
+    EXPECT(patience, "crash-restart=5,image-pull=soon,mount,deadlock=1m,deadlock=2m,refused=25h",
+           "error PATIENCE: PATIENCE has no \"crash-restart\"\n"
+           "error PATIENCE: PATIENCE: image-pull=soon is no time from 0s to 24h\n"
+           "error PATIENCE: PATIENCE: \"mount\" is not of the form name=value\n"
+           "error PATIENCE: PATIENCE has deadlock twice\n"
+           "error PATIENCE: PATIENCE: refused=25h is no time from 0s to 24h");
+    EXPECT(patience, "crash-restarts=0",
+           "error PATIENCE: PATIENCE: crash-restarts=0 is no whole number from 1 to 1000");
+    cleanup_problems struct problems problems = {0};
+    struct rollout_patience patience;
+    assert_int_equal(patience_parse(&patience, "crash-restarts=5,image-pull=2m,crash-restrats=1",
+                                    &problems, NULL),
+                     0);
+    assert_int_equal(patience.crash_restarts, 5);
+    assert_int_equal(patience.image_pull_ms, 120000);
+    assert_int_equal(patience.mount_ms, rollout_patience_default.mount_ms);
+    assert_string_equal(problems.items[0].hint, "did you mean crash-restarts?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_pipelines_defaults_are_right),
@@ -477,6 +500,7 @@ int main(void) {
         cmocka_unit_test(hami_defaults_yield_to_other_accelerators),
         cmocka_unit_test(environment),
         cmocka_unit_test(text_must_be_utf8),
+        cmocka_unit_test(patience_is_read_and_each_mistake_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
