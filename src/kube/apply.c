@@ -187,6 +187,14 @@ static int handle_conflict(struct work *work, const struct kube_answer *answer,
     cleanup_error struct error *problem = NULL;
     if (read_live(work, &problem) == 0 && judge_live(work, err) < 0)
         return -1;
+    bool agreed = problem == NULL && !work->force && work->live != NULL &&
+                  apply_conflict_takes_nothing(answer->status, work->document, work->live,
+                                               work->apply->manager);
+    if (agreed) {
+        log_debug(kube_client_deps(work->client)->log, "sharing fields whose values are ours");
+        work->force = true;
+        return AGAIN;
+    }
     return apply_conflict_error(err, answer->status, work->apply);
 }
 

@@ -1,4 +1,5 @@
 #include "apply_conflict.h"
+#include "field_path.h"
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -106,8 +107,76 @@ bool apply_conflict_may_force(const json_t *status, const json_t *live, const ch
     return any;
 }
 
+static bool is_zero(const json_t *value) {
+    if (json_is_array(value))
+        return json_array_size(value) == 0;
+    if (json_is_object(value))
+        return json_object_size(value) == 0;
+    const char *text = json_string_value(value);
+    if (text != NULL)
+        return text[0] == '\0' || text_equal(text, "0"); /* a Quantity */
+    return json_is_null(value) || json_is_false(value) ||
+           (json_is_number(value) && json_number_value(value) == 0);
+}
+
+/* jansson iterates over plain objects only, without changing them. */
+static json_t *iterable(const json_t *object) {
+    union {
+        const json_t *constant;
+        json_t *plain;
+    } only_reader = {.constant = object};
+    return only_reader.plain;
+}
+
+/* LIVE is WANTED, with at most zero values on top. */
+static bool is_wanted(const json_t *wanted, const json_t *live) {
+    if (json_is_array(wanted) && json_is_array(live)) {
+        bool same = json_array_size(wanted) == json_array_size(live);
+        for (size_t i = 0; same && i < json_array_size(wanted); i++)
+            same = is_wanted(json_array_get(wanted, i), json_array_get(live, i));
+        return same;
+    }
+    if (!json_is_object(wanted) || !json_is_object(live))
+        return json_equal(wanted, live) == 1;
+    void *at = json_object_iter(iterable(wanted));
+    for (; at != NULL; at = json_object_iter_next(iterable(wanted), at))
+        if (!is_wanted(json_object_iter_value(at), json_object_get(live, json_object_iter_key(at))))
+            return false;
+    at = json_object_iter(iterable(live));
+    for (; at != NULL; at = json_object_iter_next(iterable(live), at))
+        if (json_object_get(wanted, json_object_iter_key(at)) == NULL &&
+            !is_zero(json_object_iter_value(at)))
+            return false;
+    return true;
+}
+
+/* The field of CAUSE has our value already. */
+static bool is_agreed(const json_t *cause, const json_t *document, const json_t *live) {
+    const char *field = json_text_at(cause, "field", NULL);
+    const json_t *wanted = field != NULL ? field_path_at(document, field) : NULL;
+    const json_t *present = field != NULL ? field_path_at(live, field) : NULL;
+    return wanted != NULL && present != NULL && is_wanted(wanted, present);
+}
+
+bool apply_conflict_takes_nothing(const json_t *status, const json_t *document, const json_t *live,
+                                  const char *ours) {
+    bool any = false;
+    size_t index;
+    const json_t *cause;
+    json_array_foreach(json_at(status, "details", "causes", NULL), index, cause) {
+        char name[LONGEST_NAME + 1];
+        read_manager(json_text_at(cause, "message", NULL), name);
+        if (!is_conflict(cause) ||
+            (!is_no_persons(name, live, ours) && !is_agreed(cause, document, live)))
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 /* Appends the fields that NAME owns: `.spec.a, .spec.b`. */
-static void list_fields(struct buffer *out, const json_t *causes, const char *name) {
+static void list_fields(struct buffer *out, const json_t *causes, const char *name,
+                        const struct kube_apply *apply) {
     size_t shown = 0;
     size_t hidden = 0;
     size_t index;
@@ -116,7 +185,8 @@ static void list_fields(struct buffer *out, const json_t *causes, const char *na
         char owner[LONGEST_NAME + 1];
         const char *field = json_text_at(cause, "field", NULL);
         read_manager(json_text_at(cause, "message", NULL), owner);
-        if (!is_conflict(cause) || field == NULL || !text_equal(owner, name))
+        if (!is_conflict(cause) || field == NULL || !text_equal(owner, name) ||
+            is_agreed(cause, apply->document, apply->live))
             continue;
         if (shown == MOST_FIELDS) {
             hidden++;
@@ -154,7 +224,7 @@ static void list_owners(struct buffer *out, const json_t *causes, const struct k
             is_listed(causes, index, name))
             continue;
         buffer_printf(out, "%s\"%s\" owns ", first ? "" : "; ", name);
-        list_fields(out, causes, name);
+        list_fields(out, causes, name, apply);
         first = false;
     }
 }
@@ -179,15 +249,6 @@ int apply_conflict_error(struct error **err, const json_t *status, const struct 
 }
 
 /* ---- comparing ---- */
-
-/* jansson iterates over plain objects only, without changing them. */
-static json_t *iterable(const json_t *object) {
-    union {
-        const json_t *constant;
-        json_t *plain;
-    } only_reader = {.constant = object};
-    return only_reader.plain;
-}
 
 static bool is_in(const json_t *wanted, const json_t *live);
 

@@ -31,6 +31,14 @@ enum apply_refusal apply_refusal_of(const struct error *error, int http_status,
  */
 bool apply_conflict_may_force(const json_t *status, const json_t *live, const char *ours);
 
+/*
+ * True when every other conflict is about a value that LIVE has already, but for zero values which
+ * a webhook's Go types added to it ("divisor": "0" in a resourceFieldRef): the owner's decision is
+ * ours, and nothing of it is lost by forcing.
+ */
+bool apply_conflict_takes_nothing(const json_t *status, const json_t *document, const json_t *live,
+                                  const char *ours);
+
 /* Makes the ERROR_CONFLICT that names managers and their fields, and the way out. Returns -1. */
 int apply_conflict_error(struct error **err, const json_t *status, const struct kube_apply *apply);
 

@@ -34,6 +34,13 @@ def apply(place, **changes):
     return place.cluster.client.apply(json.loads(run.output), manager="deploy-inference-service")
 
 
+def without_ours(document):
+    """As an interface would write it: without what only this program notes."""
+    annotations = document["metadata"]["annotations"]
+    for name in [name for name in annotations if name.startswith("deploy-inference-service")]:
+        del annotations[name]
+
+
 def validate(name, document):
     jsonschema.validate(document, json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
 
@@ -144,6 +151,31 @@ class TestDiff:
         assert "last-applied" not in run.output
         managers = {entry["manager"] for entry in place.service()["metadata"]["managedFields"]}
         assert "deploy-inference-service" not in managers, "diff must not take anything over"
+
+    def test_object_made_by_a_user_interface_is_no_conflict_where_it_agrees(self, place):
+        """KServe's webhook adds a zero divisor to the runtime's resourceFieldRef, which the interface's manager then owns."""
+        document = json.loads(show(place, "render", "-o", "json").output)
+        assert "resourceFieldRef" in json.dumps(document)
+        without_ours(document)
+        place.cluster.client.create(document, fieldManager="Mozilla")
+        run = show(place, "diff", "-o", "json")
+        assert run.code == 10, run.log
+        assert {change["path"].split("/")[3].split(".")[0] for change in json.loads(run.output)["changes"]} == {"deploy-inference-service"}, run.output
+        assert show(place, "diff", MIN_REPLICAS="0", MAX_REPLICAS="1").code == 6
+        run = show(place, "diff", ENV="A=1")
+        assert run.code == 10 and "+      - name: A" in run.output, run.log
+        assert place.deploy(ENV="A=1").code == 0
+
+    def test_value_that_somebody_set_is_named_as_a_conflict_alone(self, place):
+        document = json.loads(show(place, "render", "-o", "json").output)
+        document["spec"]["predictor"]["maxReplicas"] = 3
+        without_ours(document)
+        place.cluster.client.create(document, fieldManager="Mozilla")
+        run = show(place, "diff")
+        assert run.code == 6, run.log
+        assert '"Mozilla" owns .spec.predictor.maxReplicas\n' in run.log, run.log
+        assert show(place, "diff", MAX_REPLICAS="3").code == 10
+        assert place.deploy(MAX_REPLICAS="3").code == 0
 
     def test_update_if_exists_false_still_shows_and_says_that_deploy_would_refuse(self, place):
         apply(place)

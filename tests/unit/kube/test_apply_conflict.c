@@ -3,6 +3,7 @@
 
 #include "../../../src/kube/apply_conflict.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -231,8 +232,37 @@ static void status_and_versions_are_no_change(void **state) {
             "{\"metadata\":{\"labels\":{\"x\":\"2\"}}}", true);
 }
 
+static bool takes_nothing(const char *wanted, const char *live) {
+    cleanup_json json_t *status = parse(CONFLICT(CAUSE("Mozilla", ".spec.a")));
+    cleanup_json json_t *document = parse(wanted);
+    cleanup_json json_t *object = parse(live);
+    return apply_conflict_takes_nothing(status, document, object, "ours");
+}
+
+static void a_value_that_is_ours_already_is_shared(void **state) {
+    (void)state;
+    /* what KServe's webhook writes for resourceFieldRef {resource: limits.memory} */
+    assert_true(takes_nothing("{\"spec\":{\"a\":{\"r\":\"m\"}}}",
+                              "{\"spec\":{\"a\":{\"r\":\"m\",\"divisor\":\"0\"}}}"));
+    assert_true(
+        takes_nothing("{\"spec\":{\"a\":[{\"r\":1}]}}",
+                      "{\"spec\":{\"a\":[{\"r\":1,\"b\":false,\"c\":\"\",\"d\":{},\"e\":null}]}}"));
+    static const char *const others[][2] = {
+        {"{\"spec\":{\"a\":1}}", "{\"spec\":{\"a\":2}}"},
+        {"{\"spec\":{\"a\":{\"r\":\"m\"}}}", "{\"spec\":{\"a\":{\"r\":\"m\",\"d\":\"1Gi\"}}}"},
+        {"{\"spec\":{\"a\":{\"r\":\"m\"}}}", "{\"spec\":{\"a\":{\"d\":\"0\"}}}"},
+        {"{\"spec\":{\"a\":[1]}}", "{\"spec\":{\"a\":[1,0]}}"},
+        {"{\"spec\":{}}", "{\"spec\":{\"a\":2}}"},
+        {"{\"spec\":{\"a\":1}}", "{\"spec\":{}}"},
+    };
+    for (size_t i = 0; i < array_length(others); i++)
+        if (takes_nothing(others[i][0], others[i][1]))
+            fail_msg("%s takes something from %s", others[i][0], others[i][1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_that_is_ours_already_is_shared),
         cmocka_unit_test(four_conflicts_are_told_apart),
         cmocka_unit_test(another_uid_is_another_object),
         cmocka_unit_test(webhook_that_is_down_is_worth_another_try),
