@@ -141,7 +141,8 @@ static int read_files(struct kubeconfig *out, const struct kube_config_options *
         out->is_explicit = true;
         if (strings_add(&out->looked_at, options->kubeconfig, err) < 0)
             return -1;
-        return add_file(out, options->kubeconfig, deps, err);
+        return add_file(out, options->kubeconfig, deps, err) == 0 ? 0
+                                                                  : error_wrap(err, "--kubeconfig");
     }
     const char *list = environment_get(deps->environment, "KUBECONFIG");
     if (!text_is_empty(list))
