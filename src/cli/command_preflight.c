@@ -26,9 +26,10 @@ static int conclude(struct application *application, const struct checks *checks
                     struct error **err) {
     size_t failed = checks_count(checks, CHECK_FAIL);
     fflush(application->output); /* the table comes before what is said about it */
-    log_notice(&application->console->log, "%zu ok, %zu warn, %zu fail, %zu skipped",
+    log_notice(&application->console->log, "%zu ok, %zu warn, %zu fail, %zu skipped%s",
                checks_count(checks, CHECK_OK), checks_count(checks, CHECK_WARN), failed,
-               checks_count(checks, CHECK_SKIPPED));
+               checks_count(checks, CHECK_SKIPPED),
+               failed == 0 ? ": nothing was found that would stop a deploy" : "");
     const struct check *first = checks_first_failure(checks);
     if (first == NULL)
         return 0;

@@ -9,14 +9,14 @@
 enum { NAME_COLUMN = 36, COMMAND_COLUMN = 15, LONGEST_TERM = 256 };
 
 const struct exit_code exit_codes[] = {
-    {0, "the revision is ready (diff: no changes)"},
+    {0, "the revision is ready (diff: no changes; preflight: nothing failed)"},
     {1, "internal error"},
     {2, "parameters or local configuration"},
     {3, "model source: project, ref or README"},
     {4, "serving runtime"},
     {5, "refused by the cluster: rights, admission, schema"},
     {6, "exists already, or conflict with another writer"},
-    {7, "the rollout failed"},
+    {7, "the rollout failed (preflight: it would)"},
     {8, "deadline (TIMEOUT) passed"},
     {9, "a server cannot be reached, trusted or logged in to"},
     {10, "diff: there are changes"},

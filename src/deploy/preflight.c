@@ -19,7 +19,7 @@ static const struct check_subject subject_live = {"service", "object", ERROR_CON
 static const struct check_subject subject_mode = {"service", "mode", ERROR_CONFLICT};
 static const struct check_subject subject_dry_run = {"apply", "dry-run", ERROR_REFUSED};
 
-enum { SERVICE_NAME_MOST = 63 };
+enum { SERVICE_NAME_MOST = 63, LONGEST_DRY_RUN_MS = 10 * 1000 };
 
 /* One preflight on its way: what was learnt so far. */
 struct flight {
@@ -71,8 +71,12 @@ static struct session const *session_of(const struct flight *flight) {
 }
 
 /* What ends the run; everything else is a finding. Takes ERROR over into *PLACE or *ERR. */
-static int settle(struct error **place, struct error *error, struct error **err) {
-    bool ends = error != NULL && (error->kind == ERROR_CANCELED || error->kind == ERROR_DEADLINE);
+static int settle(const struct flight *flight, struct error **place, struct error *error,
+                  struct error **err) {
+    const struct preflight_request *request = flight->request;
+    bool late = request->deadline_ms > 0 && clock_now(request->deps->clock) >= request->deadline_ms;
+    bool ends =
+        error != NULL && (error->kind == ERROR_CANCELED || (error->kind == ERROR_DEADLINE && late));
     if (ends)
         return error_take(err, error);
     *place = error;
@@ -99,7 +103,7 @@ static int read_gitlab(struct flight *flight, struct error **err) {
     flight->server_asked =
         gitlab_read_server(&flight->server, &options, session_of(flight)->http,
                            flight->request->deps, flight->request->deadline_ms, &problem) == 0;
-    return settle(&flight->model_problem, problem, err);
+    return settle(flight, &flight->model_problem, problem, err);
 }
 
 static int read_model(struct flight *flight, struct error **err) {
@@ -112,7 +116,7 @@ static int read_model(struct flight *flight, struct error **err) {
         resolve_model(&flight->model, &flight->inputs, &flight->facts.gitlab,
                       session_of(flight)->http, flight->request->request_timeout_ms,
                       flight->request->deps, flight->request->deadline_ms, &problem) == 0;
-    return settle(&flight->model_problem, problem, err);
+    return settle(flight, &flight->model_problem, problem, err);
 }
 
 static const char *library_of(const struct flight *flight) {
@@ -129,7 +133,7 @@ static int choose_runtime(struct flight *flight, struct error **err) {
     struct error *problem = NULL;
     if (cluster_complete_runtime(&flight->runtime, &flight->facts, session_of(flight),
                                  flight->request->deadline_ms, &problem) < 0)
-        return settle(&flight->runtime_problem, problem, err);
+        return settle(flight, &flight->runtime_problem, problem, err);
     return 0;
 }
 
@@ -187,10 +191,14 @@ static int dry_run(struct flight *flight, struct error **err) {
         .dry_run = true,
         .migration_operations = flight->preparation.document.migration_operations,
     };
+    /* a webhook that is down is asked again and again: for a while only */
+    int64_t deadline_ms = flight->request->deadline_ms;
+    int64_t soon = clock_now(flight->request->deps->clock) + LONGEST_DRY_RUN_MS;
     struct error *problem = NULL;
-    flight->dry_run_done = kube_apply(&flight->applied, session_of(flight)->kube, &apply,
-                                      flight->request->deadline_ms, &problem) == 0;
-    return settle(&flight->dry_run_problem, problem, err);
+    flight->dry_run_done =
+        kube_apply(&flight->applied, session_of(flight)->kube, &apply,
+                   deadline_ms == 0 || soon < deadline_ms ? soon : deadline_ms, &problem) == 0;
+    return settle(flight, &flight->dry_run_problem, problem, err);
 }
 
 /* As the API server has it where it said so: KServe's webhook fills in its own defaults. */
@@ -290,6 +298,12 @@ static int tell_gitlab(struct flight *flight, struct error **err) {
 
 static int tell_model(struct flight *flight, struct error **err) {
     const struct model *model = &flight->model;
+    bool same_problem = flight->model_problem != NULL && flight->server.token_error != NULL &&
+                        flight->model_problem->http_status == 401 &&
+                        flight->server.token_error->http_status == 401;
+    if (same_problem)
+        return checks_add(flight->checks, err, &subject_source, CHECK_SKIPPED,
+                          "model not checked: GitLab does not accept the token");
     if (flight->model_problem != NULL)
         return checks_add_error(flight->checks, err, &subject_source, CHECK_FAIL,
                                 flight->model_problem);
@@ -336,6 +350,9 @@ static int tell_live(struct flight *flight, struct error **err) {
     if (flight->gaps.live != NULL)
         return preflight_skip(flight->checks, &subject_live, flight->gaps.live,
                               "the live InferenceService", err);
+    if (inputs->name[0] == '\0')
+        return checks_add(flight->checks, err, &subject_live, CHECK_SKIPPED,
+                          "the live InferenceService not checked: the parameters come first");
     if (live == NULL)
         return checks_add(flight->checks, err, &subject_live, CHECK_OK,
                           "%s/%s does not exist yet: deploy creates it", inputs->namespace_,

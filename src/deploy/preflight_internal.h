@@ -88,6 +88,11 @@ int preflight_check_quotas(struct checks *checks, const struct reading *quotas,
 int preflight_check_limits(json_t **containers, struct checks *checks, const struct reading *limits,
                            const struct pod_plan *plan, struct error **err);
 
+/* ---- preflight_affinity.c ---- */
+
+/* The runtime's nodeSelector and required node affinity match NODE. RUNTIME may be NULL. */
+bool preflight_node_is_wanted(const json_t *node, const json_t *runtime);
+
 /* ---- preflight_nodes.c ---- */
 
 int preflight_check_nodes(struct checks *checks, const struct reading *nodes,

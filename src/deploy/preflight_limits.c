@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static const struct check_subject subject = {"namespace", "limit-range", ERROR_ROLLOUT};
 
@@ -56,20 +56,27 @@ static int apply_defaults(json_t *containers, const json_t *item, struct error *
 
 /* ---- bounds ---- */
 
+/* "the cpu limit of container kserve-container is 4, LimitRange bounds allows at most 1". */
 static int tell(struct checks *checks, const struct scope *scope, const char *side,
-                const char *resource, const char *relation, const struct quantity *amount,
+                const char *resource, bool least, const struct quantity *amount,
                 const struct quantity *bound, struct error **err) {
     char has[QUANTITY_SIZE];
     char wants[QUANTITY_SIZE];
-    snprintf(has, sizeof(has), "none");
-    if (amount != NULL)
-        pod_need_text(has, resource, amount);
+    const char *parameter = pod_need_parameter(resource, side);
     pod_need_text(wants, resource, bound);
     if (checks_add(checks, err, &subject, CHECK_FAIL,
-                   "LimitRange %s: %s %s of %s: %s, but %s is the %s", scope->range, resource, side,
-                   scope->who, has, wants, relation) < 0)
+                   "the %s %.*s of %s is %s, LimitRange %s wants at %s %s", resource,
+                   (int)strlen(side) - 1, side, scope->who,
+                   amount != NULL ? pod_need_text(has, resource, amount) : "not given",
+                   scope->range, least ? "least" : "most", wants) < 0)
         return -1;
-    return checks_hint(checks, err, "change %s", pod_need_parameter(resource, side)) < 0 ? -1 : 1;
+    return checks_hint(checks, err, "%s %s to %s",
+                       amount == NULL ? "set"
+                       : least        ? "raise"
+                                      : "lower",
+                       parameter, wants) < 0
+               ? -1
+               : 1;
 }
 
 /* 1 when something was told. */
@@ -84,8 +91,8 @@ static int check_bound(struct checks *checks, const struct scope *scope, const c
         bool wrong = given && (least ? quantity_compare(&amount, bound) < 0
                                      : quantity_compare(&amount, bound) > 0);
         if (wrong || (!given && needed))
-            return tell(checks, scope, sides[i], resource, least ? "least" : "most",
-                        given ? &amount : NULL, bound, err);
+            return tell(checks, scope, sides[i], resource, least, given ? &amount : NULL, bound,
+                        err);
     }
     return 0;
 }

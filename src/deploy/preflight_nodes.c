@@ -154,17 +154,6 @@ static bool is_ready(const json_t *node) {
     return false;
 }
 
-static bool selector_matches(const json_t *node, json_t *selector) {
-    const char *key = NULL;
-    json_t *value = NULL;
-    json_object_foreach(selector, key, value) {
-        if (!text_equal(json_text_at(node, "metadata", "labels", key, NULL),
-                        json_string_value(value)))
-            return false;
-    }
-    return true;
-}
-
 static bool tolerates(const json_t *tolerations, const json_t *taint) {
     const char *key = json_text_at(taint, "key", NULL);
     const char *value = json_text_at(taint, "value", NULL);
@@ -258,7 +247,10 @@ static int64_t pods_of(const struct quantity *there, const struct quantity *need
 static int check_amounts(struct refusal *out, int64_t *pods, const struct survey *survey,
                          const json_t *node, struct error **err) {
     const json_t *containers = survey->plan->containers;
-    *pods = json_integer_at(node, INT32_MAX, "status", "allocatable", "pods", NULL);
+    struct quantity most;
+    *pods = pod_need_amount(&most, json_at(node, "status", "allocatable", "pods", NULL))
+                ? quantity_value(&most)
+                : INT32_MAX;
     size_t container = 0;
     void *iterator = NULL;
     const char *resource = NULL;
@@ -294,10 +286,9 @@ static int judge(struct refusal *out, int64_t *pods, const struct survey *survey
         return refuse(out, NOT_READY, NULL, text_copy("not ready", err), NULL);
     if (json_is_true_at(node, "spec", "unschedulable", NULL))
         return refuse(out, CORDONED, NULL, text_copy("cordoned", err), NULL);
-    if (!selector_matches(node, json_object_get(spec, "nodeSelector")))
+    if (!preflight_node_is_wanted(node, survey->plan->runtime))
         return refuse(out, SELECTOR, NULL,
-                      text_copy("labels that the runtime's nodeSelector does not match", err),
-                      NULL);
+                      text_copy("not wanted by the runtime's nodeSelector or affinity", err), NULL);
     const json_t *taint = repelling_taint(node, json_object_get(spec, "tolerations"));
     if (taint != NULL)
         return refuse_taint(out, taint, err);

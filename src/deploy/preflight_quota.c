@@ -158,32 +158,40 @@ static const char *parameter_of(const struct line *line) {
     return pod_need_parameter(line->resource, line->side);
 }
 
-static int add_hint(struct checks *checks, const struct line *line, const char *else_,
-                    struct error **err) {
+/* What helps: less of it, unless nothing at all is allowed or one replica is the least. */
+static int add_hint(struct checks *checks, const struct line *line, const struct inputs *inputs,
+                    const char *else_, struct error **err) {
     const char *parameter = parameter_of(line);
-    return line->once
-               ? checks_hint(checks, err, "have the quota raised%s", else_)
-               : checks_hint(checks, err, "lower %s, or have the quota raised%s", parameter, else_);
+    bool of_pods = text_equal(parameter, "MIN_REPLICAS");
+    bool less = !line->once && line->hard.billionths > 0 && !(of_pods && least_pods(inputs) == 1);
+    return less ? checks_hint(checks, err, "lower %s, or have the quota raised%s", parameter, else_)
+                : checks_hint(checks, err, "have the quota raised%s", else_);
 }
 
-/* "ResourceQuota compute: limits.memory: 32 GiB for 2 replicas" in the words of one sentence. */
+/* "ResourceQuota compute has 1 of 4 requests.cpu left: 3 needed for 3 replicas". LEFT: what others
+ * use counts. */
 static int tell(struct checks *checks, const struct line *line, enum check_state state,
-                int64_t pods, const char *end, struct error **err) {
+                int64_t pods, bool left, const char *end, struct error **err) {
     char asked[QUANTITY_SIZE];
     char hard[QUANTITY_SIZE];
-    char used[QUANTITY_SIZE];
+    char rest[QUANTITY_SIZE];
     struct quantity need = line->once ? line->need : times(&line->need, pods);
+    struct quantity remaining = {line->hard.billionths - line->used.billionths};
     pod_need_text(asked, line->resource, &need);
     pod_need_text(hard, line->resource, &line->hard);
-    pod_need_text(used, line->resource, &line->used);
+    pod_need_text(rest, line->resource, &remaining);
     cleanup_free char *replicas = pods == 1 || line->once
                                       ? text_copy("", err)
                                       : text_format(err, " for %lld replicas", (long long)pods);
     if (replicas == NULL)
         return -1;
+    if (left)
+        return checks_add(checks, err, &subject, state,
+                          "ResourceQuota %s has %s of %s %s left: %s needed%s%s", line->quota, rest,
+                          hard, line->key, asked, replicas, end);
     return checks_add(checks, err, &subject, state,
-                      "ResourceQuota %s: %s %s needed%s, %s of %s used: %s", line->quota, line->key,
-                      asked, replicas, used, hard, end);
+                      "ResourceQuota %s allows %s %s in all: %s needed%s%s", line->quota, hard,
+                      line->key, asked, replicas, end);
 }
 
 static bool exceeds(const struct quantity *used, const struct quantity *need,
@@ -201,20 +209,20 @@ static int judge(struct checks *checks, const struct line *line, const struct po
     if (need.billionths == 0)
         return 0;
     if (exceeds(&nothing, &need, &line->hard)) {
-        if (tell(checks, line, CHECK_FAIL, least, "more than the quota itself", err) < 0)
+        if (tell(checks, line, CHECK_FAIL, least, false, "", err) < 0)
             return -1;
-        return add_hint(checks, line, "", err) < 0 ? -1 : 1;
+        return add_hint(checks, line, inputs, "", err) < 0 ? -1 : 1;
     }
     if (plan->live == NULL && exceeds(&line->used, &need, &line->hard)) {
-        if (tell(checks, line, CHECK_FAIL, least, "what is left is too little", err) < 0)
+        if (tell(checks, line, CHECK_FAIL, least, true, "", err) < 0)
             return -1;
-        return add_hint(checks, line, ", or end something else", err) < 0 ? -1 : 1;
+        return add_hint(checks, line, inputs, ", or end something else", err) < 0 ? -1 : 1;
     }
     if (line->once)
         return 0;
     bool beside = plan->live != NULL && !text_equal(inputs->deployment_strategy, "Recreate");
     if (beside && exceeds(&line->used, &line->need, &line->hard)) {
-        if (tell(checks, line, CHECK_WARN, 1, "no room for a new pod beside the old one", err) < 0)
+        if (tell(checks, line, CHECK_WARN, 1, true, " for a new pod beside the old one", err) < 0)
             return -1;
         return checks_hint(checks, err, "DEPLOYMENT_STRATEGY=Recreate ends the old pod first") < 0
                    ? -1
@@ -222,8 +230,7 @@ static int judge(struct checks *checks, const struct line *line, const struct po
     }
     struct quantity most = times(&line->need, inputs->max_replicas);
     if (inputs->max_replicas > least && exceeds(&nothing, &most, &line->hard)) {
-        if (tell(checks, line, CHECK_WARN, inputs->max_replicas,
-                 "MAX_REPLICAS can never be reached", err) < 0)
+        if (tell(checks, line, CHECK_WARN, inputs->max_replicas, false, " (MAX_REPLICAS)", err) < 0)
             return -1;
         return 1;
     }

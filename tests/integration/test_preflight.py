@@ -190,6 +190,17 @@ class TestCluster:
         assert report.failed() == {"cluster/api-server"}
         assert "does not accept the credential" in report.one("cluster/api-server", "fail")
 
+    def test_kserve_does_not_run(self, site, kserve):
+        kserve.stop_manager()
+        try:
+            report = site()
+        finally:
+            kserve.start_manager()
+        assert "controller" in report.one("cluster/kserve", "warn")
+        assert "webhook" in report.one("apply/dry-run", "fail")
+        assert report.code in (8, 9), report.checks
+        assert report.by("nodes/capacity", "ok")
+
     def test_serverless_without_knative(self, site):
         report = site(ENABLE_SERVERLESS="true")
         assert report.code == 7

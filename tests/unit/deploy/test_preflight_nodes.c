@@ -187,6 +187,46 @@ static void the_runtime_chooses_nodes(void **state) {
     assert_found(&pod.checks, CHECK_FAIL, "nodeSelector", "RUNTIME_NAME");
 }
 
+static void affinity(void **state) {
+    (void)state;
+    static const struct {
+        const char *terms;
+        bool wanted;
+    } cases[] = {
+        {"[]", false},
+        {"[{}]", false},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'In', 'values': ['a', 'b']}]}]", true},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'In', 'values': ['b']}]}]", false},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'NotIn', 'values': ['b']}]}]", true},
+        {"[{'matchExpressions': [{'key': 'gone', 'operator': 'NotIn', 'values': ['b']}]}]", true},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'Exists'}]}]", true},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'DoesNotExist'}]}]", false},
+        {"[{'matchExpressions': [{'key': 'cards', 'operator': 'Gt', 'values': ['3']}]}]", true},
+        {"[{'matchExpressions': [{'key': 'cards', 'operator': 'Lt', 'values': ['4']}]}]", false},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'Gt', 'values': ['3']}]}]", false},
+        {"[{'matchExpressions': [{'key': 'zone', 'operator': 'Exists'},"
+         " {'key': 'gone', 'operator': 'Exists'}]}]",
+         false}, /* all of a term */
+        {"[{'matchExpressions': [{'key': 'gone', 'operator': 'Exists'}]},"
+         " {'matchExpressions': [{'key': 'zone', 'operator': 'Exists'}]}]",
+         true}, /* any of the terms */
+        {"[{'matchFields': [{'key': 'metadata.name', 'operator': 'In', 'values': ['gpu-1']}]}]",
+         true},
+    };
+    json_t *node =
+        fixture_json("{'metadata': {'name': 'gpu-1', 'labels': {'zone': 'a', 'cards': '4'}}}");
+    assert_true(preflight_node_is_wanted(node, NULL));
+    for (size_t i = 0; i < array_length(cases); i++) {
+        json_t *runtime = json_pack("{s:{s:{s:{s:{s:o}}}}}", "spec", "affinity", "nodeAffinity",
+                                    "requiredDuringSchedulingIgnoredDuringExecution",
+                                    "nodeSelectorTerms", fixture_json(cases[i].terms));
+        if (preflight_node_is_wanted(node, runtime) != cases[i].wanted)
+            fail_msg("%s", cases[i].terms);
+        json_decref(runtime);
+    }
+    json_decref(node);
+}
+
 static void memory_of_a_card(void **state) {
     (void)state;
     struct reading reading = {.object = json_pack("{s:[o]}", "items", fixture_json(HAMI_NODE))};
@@ -303,6 +343,7 @@ int main(void) {
         cmocka_unit_test(another_device_is_there),
         cmocka_unit_test(an_autoscaler_may_bring_one),
         cmocka_unit_test(the_runtime_chooses_nodes),
+        cmocka_unit_test(affinity),
         cmocka_unit_test(memory_of_a_card),
         cmocka_unit_test(pod_security),
         cmocka_unit_test(volumes),

@@ -51,12 +51,15 @@ static void room_and_none(void **state) {
     quota(&pod, "{'requests.cpu': '4', 'pods': '10'}", "{'requests.cpu': '3', 'pods': '9'}");
     assert_found(&pod.checks, CHECK_OK, "1 replica stays within the 1 quota", NULL);
     quota(&pod, "{'requests.cpu': '4'}", "{'requests.cpu': '3001m'}");
-    assert_found(&pod.checks, CHECK_FAIL, "requests.cpu 1 needed, 3001m of 4 used", "CPU_REQUEST");
+    assert_found(&pod.checks, CHECK_FAIL,
+                 "ResourceQuota team has 999m of 4 requests.cpu left: 1 needed", "CPU_REQUEST");
     quota(&pod, "{'limits.memory': '8Gi'}", "{}");
-    assert_found(&pod.checks, CHECK_FAIL, "16 GiB needed, 0 B of 8 GiB used: more than the quota",
+    assert_found(&pod.checks, CHECK_FAIL,
+                 "ResourceQuota team allows 8 GiB limits.memory in all: 16 GiB needed",
                  "MEMORY_LIMIT");
     quota(&pod, "{'pods': '3'}", "{'pods': '3'}");
-    assert_found(&pod.checks, CHECK_FAIL, "pods 1 needed, 3 of 3 used", "MIN_REPLICAS");
+    assert_found(&pod.checks, CHECK_FAIL, "has 0 of 3 pods left: 1 needed",
+                 "have the quota raised, or end");
     /* plain names are requests */
     quota(&pod, "{'memory': '5Gi', 'ephemeral-storage': '10Gi'}", "{}");
     assert_found(&pod.checks, CHECK_OK, NULL, NULL);
@@ -71,9 +74,10 @@ static void every_replica_counts(void **state) {
     pod.inputs.min_replicas = 3;
     pod.inputs.max_replicas = 5;
     quota(&pod, "{'limits.cpu': '11'}", "{}");
-    assert_found(&pod.checks, CHECK_FAIL, "limits.cpu 12 needed for 3 replicas", "CPU_LIMIT");
+    assert_found(&pod.checks, CHECK_FAIL, "allows 11 limits.cpu in all: 12 needed for 3 replicas",
+                 "CPU_LIMIT");
     quota(&pod, "{'limits.cpu': '19'}", "{}");
-    assert_found(&pod.checks, CHECK_WARN, "MAX_REPLICAS can never be reached", NULL);
+    assert_found(&pod.checks, CHECK_WARN, "20 needed for 5 replicas (MAX_REPLICAS)", NULL);
     quota(&pod, "{'limits.cpu': '20'}", "{}");
     assert_found(&pod.checks, CHECK_OK, "3 replicas stay", NULL);
 }
@@ -83,20 +87,22 @@ static void extended_resources(void **state) {
     cleanup_pod struct pod_fixture pod;
     pod_fixture_init(&pod);
     quota(&pod, "{'requests.nvidia.com/gpualloc': '2'}", "{'requests.nvidia.com/gpualloc': '2'}");
-    assert_found(&pod.checks, CHECK_FAIL, "requests.nvidia.com/gpualloc 1 needed, 2 of 2 used",
+    assert_found(&pod.checks, CHECK_FAIL, "has 0 of 2 requests.nvidia.com/gpualloc left: 1 needed",
                  "NVIDIA_GPUALLOC");
     /* HAMi's own: memory of a card times cards */
     quota(&pod, "{'limits.nvidia.com/gpumem': '8191'}", "{'limits.nvidia.com/gpumem': '0'}");
     assert_found(&pod.checks, CHECK_OK, NULL, NULL);
     pod_set(&pod, "limits", "nvidia.com/gpualloc", "2");
     quota(&pod, "{'limits.nvidia.com/gpumem': '8191'}", "{}");
-    assert_found(&pod.checks, CHECK_FAIL, "limits.nvidia.com/gpumem 8192 needed", "NVIDIA_GPUMEM");
+    assert_found(&pod.checks, CHECK_FAIL,
+                 "allows 8191 limits.nvidia.com/gpumem in all: 8192 needed", "NVIDIA_GPUMEM");
     /* Kubernetes' own form counts it once */
     quota(&pod, "{'requests.nvidia.com/gpumem': '4096'}", "{}");
     assert_found(&pod.checks, CHECK_OK, NULL, NULL);
     /* "4k" is what the API server makes of 4000 */
     quota(&pod, "{'requests.nvidia.com/gpumem': '4k'}", "{}");
-    assert_found(&pod.checks, CHECK_FAIL, "4096 needed, 0 of 4000 used", NULL);
+    assert_found(&pod.checks, CHECK_FAIL,
+                 "allows 4000 requests.nvidia.com/gpumem in all: 4096 needed", NULL);
     quota(&pod, "{'requests.huawei.com/Ascend910': '0'}", "{}");
     assert_found(&pod.checks, CHECK_OK, NULL, NULL);
 }
@@ -121,12 +127,14 @@ static void an_update_starts_a_pod_beside_the_old_one(void **state) {
     json_t *live = json_object();
     pod.plan.live = live;
     quota(&pod, "{'requests.cpu': '1'}", "{'requests.cpu': '1'}");
-    assert_found(&pod.checks, CHECK_WARN, "no room for a new pod beside the old one", "Recreate");
+    assert_found(&pod.checks, CHECK_WARN,
+                 "has 0 of 1 requests.cpu left: 1 needed for a new pod beside the old one",
+                 "Recreate");
     fixture_set(&pod.inputs.deployment_strategy, "Recreate");
     quota(&pod, "{'requests.cpu': '1'}", "{'requests.cpu': '1'}");
     assert_found(&pod.checks, CHECK_OK, NULL, NULL);
     quota(&pod, "{'requests.cpu': '500m'}", "{'requests.cpu': '0'}");
-    assert_found(&pod.checks, CHECK_FAIL, "more than the quota itself", NULL);
+    assert_found(&pod.checks, CHECK_FAIL, "in all", NULL);
     /* nothing new is made */
     quota(&pod, "{'count/inferenceservices.serving.kserve.io': '1'}",
           "{'count/inferenceservices.serving.kserve.io': '1'}");
@@ -186,19 +194,21 @@ static void bounds(void **state) {
         {"[{'type': 'Container', 'max': {'cpu': '4', 'memory': '16Gi'}}]", CHECK_OK, "within",
          NULL},
         {"[{'type': 'Container', 'max': {'memory': '8Gi'}}]", CHECK_FAIL,
-         "memory limits of container kserve-container: 16 GiB, but 8 GiB is the most",
-         "MEMORY_LIMIT"},
+         "the memory limit of container kserve-container is 16 GiB, LimitRange bounds wants at "
+         "most 8",
+         "lower MEMORY_LIMIT to 8 GiB"},
         {"[{'type': 'Container', 'min': {'cpu': '2'}}]", CHECK_FAIL,
-         "cpu requests of container kserve-container: 1, but 2 is the least", "CPU_REQUEST"},
-        {"[{'type': 'Pod', 'max': {'cpu': '3'}}]", CHECK_FAIL, "cpu limits of the pod: 4",
+         "the cpu request of container kserve-container is 1, LimitRange bounds wants at least 2",
+         "raise CPU_REQUEST to 2"},
+        {"[{'type': 'Pod', 'max': {'cpu': '3'}}]", CHECK_FAIL, "the cpu limit of the pod is 4",
          "CPU_LIMIT"},
         {"[{'type': 'Container', 'maxLimitRequestRatio': {'cpu': '4'}}]", CHECK_OK, NULL, NULL},
         {"[{'type': 'Container', 'maxLimitRequestRatio': {'cpu': '3.5'}}]", CHECK_FAIL,
          "may be at most 3500m times its request", "CPU_REQUEST or CPU_LIMIT"},
         {"[{'type': 'Container', 'max': {'nvidia.com/gpumem': '4k'}}]", CHECK_FAIL,
-         "nvidia.com/gpumem limits of container kserve-container: 4096, but 4000", "NVIDIA_GPUMEM"},
-        {"[{'type': 'Container', 'max': {'nvidia.com/gpu': '1'}}]", CHECK_FAIL, "none, but 1",
-         "NVIDIA_GPU"},
+         "is 4096, LimitRange bounds wants at most 4000", "NVIDIA_GPUMEM"},
+        {"[{'type': 'Container', 'max': {'nvidia.com/gpu': '1'}}]", CHECK_FAIL, "is not given",
+         "set NVIDIA_GPU to 1"},
         {"[{'type': 'PersistentVolumeClaim', 'max': {'storage': '1Gi'}}]", CHECK_OK, NULL, NULL},
     };
     for (size_t i = 0; i < array_length(cases); i++) {
