@@ -247,7 +247,7 @@ static bool has_ended_now(const struct container *container) {
 }
 
 static int64_t restarts_of(const json_t *status) {
-    return json_integer_at(status, 0, "restartCount", NULL);
+    return count_of(json_integer_at(status, 0, "restartCount", NULL));
 }
 
 /* How often it ended badly: each restart followed an end, and it may be ended right now. */

@@ -10,7 +10,7 @@ const char *event_message(const struct observed *event) {
 }
 
 static const char *event_reason(const struct observed *event) {
-    return text_or_empty(json_text_at(event->object, "reason", NULL));
+    return text_or_empty(event->reason);
 }
 
 static bool is_among(const char *reason, const char *const *reasons) {
@@ -21,8 +21,7 @@ static bool is_among(const char *reason, const char *const *reasons) {
 }
 
 bool event_is_about(const struct observed *event, const char *uid, const char *const *reasons) {
-    return event->object != NULL && !text_is_empty(uid) &&
-           text_equal(json_text_at(event->object, "involvedObject", "uid", NULL), uid) &&
+    return event->about != NULL && !text_is_empty(uid) && text_equal(event->about, uid) &&
            is_among(event_reason(event), reasons);
 }
 
@@ -195,7 +194,8 @@ int events_judge(struct judgement *judgement, struct error **err) {
     for (size_t i = 0; i < pods->count; i++) {
         const struct observed *pod = &pods->items[i];
         if (pod->object == NULL || !pod_is_new(rollout, pod->object) ||
-            is_being_deleted(pod->object))
+            is_being_deleted(pod->object) ||
+            condition_is(condition_of(pod->object, "Ready"), "True"))
             continue;
         if (judge_mount(judgement, pod, err) < 0 || judge_probe(judgement, pod, err) < 0)
             return -1;

@@ -40,6 +40,11 @@ json_t *named_in(const json_t *array, const char *name) {
     return NULL;
 }
 
+int64_t count_of(json_int_t number) {
+    enum { MOST = 1000000000 };
+    return number < 0 ? 0 : number > MOST ? MOST : number;
+}
+
 bool is_owned_by(const json_t *object, const char *uid) {
     const json_t *owners = json_at(object, "metadata", "ownerReferences", NULL);
     size_t index = 0;

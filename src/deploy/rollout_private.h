@@ -27,16 +27,18 @@ enum {
 
 /* One object as last seen. */
 struct observed {
-    char *key;         /* uid, or kind-specific; owned */
-    json_t *object;    /* pruned (rollout_prune.c); owned reference */
-    json_t *first;     /* as first seen (pods, Deployments, InferenceServices); owned reference */
-    int64_t version;   /* metadata.resourceVersion as a number, or -1 */
-    uint64_t sequence; /* of the event that brought this copy */
-    int64_t first_ms;  /* when it was first seen */
-    int64_t last_ms;   /* when this copy was seen */
-    bool live;         /* events: arrived after the first list */
-    bool listed;       /* false: not confirmed since the last relist */
-    char trouble[96];  /* pods: what ails it now, as a key; "" when nothing does */
+    char *key;          /* uid, or kind-specific; owned */
+    json_t *object;     /* pruned (rollout_prune.c); owned reference */
+    json_t *first;      /* as first seen (pods, Deployments, InferenceServices); owned reference */
+    int64_t version;    /* metadata.resourceVersion as a number, or -1 */
+    uint64_t sequence;  /* of the event that brought this copy */
+    int64_t first_ms;   /* when it was first seen */
+    int64_t last_ms;    /* when this copy was seen */
+    bool live;          /* events: arrived after the first list */
+    bool listed;        /* false: not confirmed since the last relist */
+    const char *about;  /* events: uid of what they are about; borrowed from OBJECT */
+    const char *reason; /* events: borrowed from OBJECT */
+    char trouble[96];   /* pods: what ails it now, as a key; "" when nothing does */
     int64_t trouble_since_ms;
     char *pull_message; /* pods: the last text that said why an image cannot be pulled; owned */
 };
@@ -174,6 +176,8 @@ const char *annotation_of(const json_t *metadata_owner, const char *name);
 const char *label_of(const json_t *metadata_owner, const char *name);
 /* The element of ARRAY whose "name" is NAME, or NULL. */
 json_t *named_in(const json_t *array, const char *name);
+/* A number that counts something, from 0 to a milliard: what a peer writes must not overflow. */
+int64_t count_of(json_int_t number);
 bool is_owned_by(const json_t *object, const char *uid);
 bool is_being_deleted(const json_t *object);
 /* The PersistentVolumeClaim that the model comes from: PVC_NAME, else the first that POD names. */

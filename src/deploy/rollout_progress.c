@@ -18,9 +18,9 @@ void count_replicas(struct verdict *out, const struct rollout *rollout) {
     if (deployment == NULL)
         return;
     const json_t *status = json_at(deployment->object, "status", NULL);
-    int64_t all = json_integer_at(status, 0, "replicas", NULL);
-    int64_t updated = json_integer_at(status, 0, "updatedReplicas", NULL);
-    int64_t available = json_integer_at(status, 0, "availableReplicas", NULL);
+    int64_t all = count_of(json_integer_at(status, 0, "replicas", NULL));
+    int64_t updated = count_of(json_integer_at(status, 0, "updatedReplicas", NULL));
+    int64_t available = count_of(json_integer_at(status, 0, "availableReplicas", NULL));
     bool stale = json_integer_at(status, -1, "observedGeneration", NULL) <
                  json_integer_at(deployment->object, 0, "metadata", "generation", NULL);
     if (stale) /* the counts are those of the template before */

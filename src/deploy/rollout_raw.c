@@ -55,7 +55,7 @@ const struct observed *raw_deployment(const struct rollout *rollout) {
 }
 
 int64_t deployment_replicas(const json_t *deployment) {
-    return json_integer_at(deployment, 1, "spec", "replicas", NULL);
+    return count_of(json_integer_at(deployment, 1, "spec", "replicas", NULL));
 }
 
 /* The Deployment's controller has seen the newest template, and its status is about that. */

@@ -258,6 +258,8 @@ static int store_object(struct rollout *rollout, const struct rollout_event *eve
     known->last_ms = event->at_ms;
     known->live = known->live || set->ever_synced;
     known->listed = true;
+    known->about = json_text_at(known->object, "involvedObject", "uid", NULL);
+    known->reason = json_text_at(known->object, "reason", NULL);
     return event->kind == ROLLOUT_POD ? track_pod(known, event->at_ms, err) : 0;
 }
 
@@ -278,6 +280,8 @@ static int store_deletion(struct rollout *rollout, const struct rollout_event *e
     known->object = NULL;
     known->first = NULL;
     known->listed = false;
+    known->about = NULL;
+    known->reason = NULL;
     known->trouble[0] = '\0';
     int64_t version = object_version(event->object);
     known->version = version > known->version ? version : known->version;

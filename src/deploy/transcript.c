@@ -8,6 +8,9 @@
 
 enum { TRANSCRIPT_VERSION = 1, MOST_STEPS = 10000 };
 
+/* The end of the year 9999: times are added to. */
+#define LATEST_MS 253402300799999LL
+
 static const char *const kind_names[ROLLOUT_KINDS] = {
     [ROLLOUT_INFERENCE_SERVICE] = "InferenceService",
     [ROLLOUT_DEPLOYMENT] = "Deployment",
@@ -41,9 +44,10 @@ static char *one_line(const json_t *value, struct error **err) {
 
 char *transcript_header(const struct rollout_target *target,
                         const struct rollout_patience *patience, struct error **err) {
+    cleanup_json json_t *whole = NULL;
     cleanup_json json_t *target_json = NULL;
     cleanup_json json_t *patience_json = NULL;
-    if (target_to_json(&target_json, target, err) < 0 ||
+    if (target_to_json(&whole, target, err) < 0 || redact_json(&target_json, whole, err) < 0 ||
         patience_to_json(&patience_json, patience != NULL ? patience : &rollout_patience_default,
                          err) < 0)
         return NULL;
@@ -63,10 +67,13 @@ char *transcript_line(const struct rollout_event *event, struct error **err) {
         if (pruned == NULL || redact_json(&object, pruned, err) < 0)
             return NULL;
     }
+    cleanup_free char *text = event->text != NULL ? redact_text(event->text, err) : NULL;
+    if (event->text != NULL && text == NULL)
+        return NULL;
     cleanup_json json_t *line =
         json_pack("{s:I, s:s, s:s, s:O*, s:s*}", "at", (json_int_t)event->at_ms, "kind",
                   kind_names[event->kind], "change", change_names[event->change], "object", object,
-                  "text", event->text);
+                  "text", text);
     return one_line(line, err);
 }
 
@@ -122,7 +129,7 @@ static int take_event(struct replay *replay, const json_t *line, size_t number,
     int change =
         index_of(json_text_at(line, "change", NULL), change_names, array_length(change_names));
     json_int_t at = json_integer_at(line, -1, "at", NULL);
-    if (kind < 0 || change < 0 || at < 0)
+    if (kind < 0 || change < 0 || at < 0 || at > LATEST_MS)
         return malformed(err, number, "needs \"at\", a known \"kind\" and a known \"change\"");
     bool has_object = change == ROLLOUT_ADDED || change == ROLLOUT_MODIFIED ||
                       change == ROLLOUT_DELETED || change == ROLLOUT_CONFIRMED;

@@ -6,6 +6,7 @@
 
 #include "cmocka_all.h"
 
+#include "base/buffer.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "deploy/rollout.h"
@@ -114,6 +115,71 @@ static void check(const char *file, const char *text, size_t length) {
     verdict_free(&verdict);
 }
 
+/* ---- recorded again ---- */
+
+static const char *const kinds[] = {"InferenceService", "Deployment", "ReplicaSet", "Pod", "Event",
+                                    "Revision",         "Log"};
+static const char *const changes[] = {"ADDED",  "MODIFIED",  "DELETED",  "RELISTED",
+                                      "SYNCED", "FORBIDDEN", "CONFIRMED"};
+
+static int index_of(const char *name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (text_equal(names[i], name))
+            return (int)i;
+    fail_msg("unknown name %s", name);
+    return -1;
+}
+
+/* What `wait --record` would write of a line that --replay reads. */
+static void record_again(struct buffer *out, const json_t *line) {
+    const struct rollout_event event = {
+        .at_ms = json_integer_at(line, 0, "at", NULL),
+        .kind = (enum rollout_object)index_of(json_text_at(line, "kind", NULL), kinds,
+                                              array_length(kinds)),
+        .change = (enum rollout_change)index_of(json_text_at(line, "change", NULL), changes,
+                                                array_length(changes)),
+        .object = json_object_get(line, "object"),
+        .text = json_text_at(line, "text", NULL)};
+    char *text = transcript_line(&event, NULL);
+    assert_non_null(text);
+    buffer_printf(out, "%s\n", text);
+    free(text);
+}
+
+static void check_again(const char *file, const char *text, size_t length) {
+    struct buffer out = BUFFER_INIT(16 * 1024 * 1024);
+    for (const char *at = text; at < text + length;) {
+        size_t size = strcspn(at, "\n");
+        json_t *line = json_loadb(at, size, 0, NULL);
+        if (json_object_get(line, "transcript") != NULL)
+            buffer_printf(&out, "%.*s\n", (int)size, at);
+        else if (json_object_get(line, "expect") == NULL)
+            record_again(&out, line);
+        json_decref(line);
+        at += size + 1;
+    }
+    struct verdict first = {.state = ROLLOUT_UNKNOWN};
+    struct verdict again = {.state = ROLLOUT_UNKNOWN};
+    int64_t first_ms = 0;
+    int64_t again_ms = 0;
+    assert_int_equal(transcript_replay(&first, text, length, &first_ms, NULL), 0);
+    assert_int_equal(transcript_replay(&again, buffer_text(&out), out.length, &again_ms, NULL), 0);
+    if (first.state != again.state || first_ms != again_ms ||
+        !text_equal(first.reason, again.reason) || !text_equal(first.cause, again.cause))
+        problem("%s: recorded again it is %s %s and not %s %s", file, states[again.state],
+                again.reason, states[first.state], first.reason);
+    verdict_free(&first);
+    verdict_free(&again);
+    buffer_free(&out);
+}
+
+static void what_is_recorded_is_judged_the_same(void **state) {
+    (void)state;
+    problems = 0;
+    (void)transcript_files(check_again);
+    assert_int_equal(problems, 0);
+}
+
 static void every_transcript_has_its_verdict(void **state) {
     (void)state;
     size_t count = transcript_files(check);
@@ -122,6 +188,7 @@ static void every_transcript_has_its_verdict(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_transcript_has_its_verdict)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_transcript_has_its_verdict),
+                                       cmocka_unit_test(what_is_recorded_is_judged_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
