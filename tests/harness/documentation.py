@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
+
+from . import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("pipelines/*.md")), *sorted(ROOT.glob("tasks/**/README.md"))]
@@ -27,6 +31,11 @@ class Block:
 
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}: {self.heading}: {self.language}"
+
+    def replaced(self, old: str, new: str) -> "Block":
+        """The same with another name in it, such as a namespace of a test; ``old`` must be there."""
+        assert old in self.text, f"{self} does not say {old!r}"
+        return replace(self, text=self.text.replace(old, new))
 
     def manifests(self) -> list[dict]:
         return [item for item in yaml.safe_load_all(self.text) if item]
@@ -56,3 +65,22 @@ def block(path: Path, heading: str, language: str) -> Block:
     """The only block of that language below that heading."""
     (found,) = [item for item in blocks(path) if item.heading == heading and item.language == language]
     return found
+
+
+class Shell:
+    """Runs bash blocks in the folder of their document, as somebody with kubectl, the program and a kubeconfig.
+
+    ``directory`` is for the links that make PATH; ``program`` is deploy-inference-service.
+    """
+
+    def __init__(self, directory: Path, kubeconfig: Path, program: Path):
+        for name, target in (("kubectl", servers.program("kubernetes", "kubectl")), ("deploy-inference-service", program)):
+            (directory / name).symlink_to(Path(target).resolve())
+        self._environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{directory}:{os.environ['PATH']}"}
+
+    def run(self, example: Block) -> str:
+        """What the block printed; an AssertionError with all of it when a command failed."""
+        result = subprocess.run(["bash", "-euo", "pipefail", "-c", example.text], cwd=example.path.parent, env=self._environment,
+                                capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, f"{example}\n{result.stdout}{result.stderr}"
+        return result.stdout

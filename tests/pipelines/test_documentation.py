@@ -6,14 +6,12 @@ That the runs deploy is in tests/e2e, which takes the same blocks.
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import servers
 from harness.client import condition
-from harness.documentation import ROOT, block, blocks
+from harness.documentation import ROOT, Shell, block, blocks
 
 README = ROOT / "README.md"
 PIPELINES = ROOT / "pipelines" / "README.md"
@@ -23,20 +21,8 @@ STEP_ACTION = ROOT / "tasks" / "stepaction" / "deploy-inference-service" / "0.1"
 
 @pytest.fixture(scope="module")
 def shell(cluster, tekton, triggers, tmp_path_factory):
-    """Runs a block in the folder of its document, as somebody with kubectl, the program and all rights. Returns what it printed."""
-    programs = tmp_path_factory.mktemp("bin")
-    (programs / "kubectl").symlink_to(servers.program("kubernetes", "kubectl"))
-    (programs / "deploy-inference-service").symlink_to(
-        os.environ.get("DEPLOY_INFERENCE_SERVICE") or Path(os.environ["BUILD_DIR"]) / "deploy-inference-service")
-    environment = {**os.environ, "KUBECONFIG": str(cluster.admin_kubeconfig), "PATH": f"{programs}:{os.environ['PATH']}"}
-
-    def run(example) -> str:
-        result = subprocess.run(["bash", "-euo", "pipefail", "-c", example.text], cwd=example.path.parent, env=environment,
-                                capture_output=True, text=True, timeout=60)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-    return run
+    program = os.environ.get("DEPLOY_INFERENCE_SERVICE") or Path(os.environ["BUILD_DIR"]) / "deploy-inference-service"
+    return Shell(tmp_path_factory.mktemp("bin"), cluster.admin_kubeconfig, Path(program)).run
 
 
 @pytest.fixture
