@@ -13,7 +13,9 @@ struct rollout_options {
     int64_t deadline_ms;                                             /* monotonic; 0: none */
     int (*record)(void *user, const char *line, struct error **err); /* transcript lines; or NULL */
     void *record_user;
-    bool until_deleted; /* `wait --for=deleted`: deletion is success */
+    bool until_deleted;   /* `wait --for=deleted`: deletion is success */
+    bool rights_are_told; /* of a second wait in a run: rights that are missing are not named again
+                           */
 };
 
 /*

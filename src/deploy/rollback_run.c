@@ -73,7 +73,11 @@ static int wait_until_serving(const struct rollback *rollback, const json_t *app
     target.changed = true;
     target.status_before = json_at(applied, "status", NULL);
     const struct rollout_options wait = {
-        .target = &target, .observer = rollback->observer, .deadline_ms = deadline_ms};
+        .target = &target,
+        .observer = rollback->observer,
+        .deadline_ms = deadline_ms,
+        .rights_are_told = true,
+    };
     struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
     int result = rollout_wait(&verdict, rollback->session->kube, &wait, rollback->deps, err);
     if (result == 0 && verdict.state != ROLLOUT_READY)

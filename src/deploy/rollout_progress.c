@@ -102,6 +102,9 @@ static char *describe(const struct verdict *verdict, enum rollout_phase phase, c
         [PHASE_SERVING] = "waiting for the service to be Ready",
     };
     const char *name = json_text_at(pod, "metadata", "name", NULL);
+    const char *text = texts[phase];
+    if (pod == NULL && phase == PHASE_LOADING) /* pods cannot be read: any phase of theirs */
+        text = "waiting for the new pods";
     cleanup_free char *replicas =
         verdict->replicas_new + verdict->replicas_old > 0
             ? text_format(err, "; %lld of %lld new replicas ready%s",
@@ -111,8 +114,8 @@ static char *describe(const struct verdict *verdict, enum rollout_phase phase, c
     if (replicas == NULL)
         return NULL;
     bool shows_pod = name != NULL && phase != PHASE_SERVING;
-    return text_format(err, "%s%s%s%s%s", texts[phase], shows_pod ? " (pod " : "",
-                       shows_pod ? name : "", shows_pod ? ")" : "", replicas);
+    return text_format(err, "%s%s%s%s%s", text, shows_pod ? " (pod " : "", shows_pod ? name : "",
+                       shows_pod ? ")" : "", replicas);
 }
 
 int progress_describe(struct verdict *out, struct rollout *rollout, int64_t now_ms,

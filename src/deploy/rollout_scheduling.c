@@ -107,7 +107,8 @@ static void add_piece(struct pieces *pieces, const char *text, size_t length, in
         pieces->items[pieces->count++] = piece;
 }
 
-/* The length up to the next ", " outside of braces and parentheses. */
+/* The length up to the next ", " or ". " outside of braces and parentheses. Since Kubernetes 1.34 a
+ * sentence about resource claims follows the reasons. */
 static size_t piece_length(const char *text) {
     int depth = 0;
     for (size_t i = 0; text[i] != '\0'; i++) {
@@ -115,7 +116,7 @@ static size_t piece_length(const char *text) {
             depth++;
         else if (text[i] == '}' || text[i] == ')')
             depth--;
-        else if (depth <= 0 && text[i] == ',' && text[i + 1] == ' ')
+        else if (depth <= 0 && (text[i] == ',' || text[i] == '.') && text[i + 1] == ' ')
             return i;
     }
     return strlen(text);
@@ -149,7 +150,7 @@ static void read_text(struct pieces *pieces, const char *text) {
             at += strlen("nodes ");
         size_t length = piece_length(at);
         add_piece(pieces, at, length, count);
-        at += length + (at[length] == ',' ? 2 : 0);
+        at += length + (at[length] != '\0' ? 2 : 0);
     }
 }
 

@@ -42,13 +42,54 @@ int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_e
     return rollout_observe(watcher->rollout, event, &watcher->failure);
 }
 
-void rollout_watcher_tell_forbidden(struct rollout_watcher *watcher, const char *message) {
+/* ---- rights that are missing ---- */
+
+/* The service account of 'User "system:serviceaccount:NAMESPACE:NAME" cannot …', or "". */
+static char *account_of(const char *message, struct error **err) {
+    static const char prefix[] = "\"system:serviceaccount:";
+    const char *at = message != NULL ? strstr(message, prefix) : NULL;
+    const char *name = at != NULL ? strchr(at + sizeof(prefix) - 1, ':') : NULL;
+    return name != NULL ? text_copy_bytes(name + 1, strcspn(name + 1, "\""), err)
+                        : text_copy("", err);
+}
+
+void rollout_watcher_note_missing(struct rollout_watcher *watcher, const char *verb,
+                                  const char *resource, const char *message) {
+    cleanup_free char *right = text_format(NULL, "%s %s", verb, resource);
+    cleanup_free char *account = account_of(message, NULL);
+    if (right == NULL || account == NULL || strings_contain(&watcher->missing, right))
+        return;
+    (void)strings_add(&watcher->missing, right, NULL);
+    free(watcher->grant);
+    watcher->grant = text_format(
+        NULL, "deploy-inference-service rbac --diagnostics -n %s%s%s | kubectl apply -f -",
+        watcher->options->target->namespace_, account[0] != '\0' ? " --service-account " : "",
+        account);
+}
+
+void rollout_watcher_tell_missing(struct rollout_watcher *watcher) {
     const struct observer *observer = watcher->options->observer;
+    cleanup_free char *rights = strings_join(&watcher->missing, ", ", NULL);
+    if (watcher->missing.count == 0 || rights == NULL || watcher->grant == NULL)
+        return;
     cleanup_free char *text = text_format(
-        NULL, "%s; without it a failure is explained less well (rbac --diagnostics grants it)",
-        message != NULL ? message : "a right for diagnosis is missing");
-    if (text != NULL)
+        NULL,
+        "not allowed in namespace %s: %s. Without that a failure is explained less well; this "
+        "grants it: %s",
+        watcher->options->target->namespace_, rights, watcher->grant);
+    strings_free(&watcher->missing);
+    if (text != NULL && !watcher->options->rights_are_told)
         observer->notice(observer->user, text);
+}
+
+/* "cannot watch events in …" names the verb. Kinds that the cluster does not have say nothing. */
+static void note_forbidden(struct rollout_watcher *watcher, const struct kube_watch_event *event) {
+    const char *cannot = event->message != NULL ? strstr(event->message, " cannot ") : NULL;
+    if (cannot == NULL)
+        return;
+    bool watch = text_has_prefix(cannot + strlen(" cannot "), "watch");
+    rollout_watcher_note_missing(watcher, watch ? "watch" : "list",
+                                 watcher->targets[event->target].resource->plural, event->message);
 }
 
 static void on_event(void *user, const struct kube_watch_event *event) {
@@ -64,8 +105,10 @@ static void on_event(void *user, const struct kube_watch_event *event) {
                   event->message != NULL ? event->message : "connection lost");
         return;
     }
-    if (event->type == KUBE_EVENT_FORBIDDEN && watcher->kinds[event->target] != ROLLOUT_REVISION)
-        rollout_watcher_tell_forbidden(watcher, event->message);
+    if (event->type == KUBE_EVENT_FORBIDDEN)
+        note_forbidden(watcher, event);
+    if (event->type == KUBE_EVENT_FORBIDDEN || event->type == KUBE_EVENT_SYNCED)
+        watcher->answered |= (size_t)1 << event->target;
     const struct rollout_event seen = {.at_ms = clock_wall(watcher->deps->clock),
                                        .kind = watcher->kinds[event->target],
                                        .change = changes[event->type],
@@ -123,6 +166,8 @@ static void stop(struct rollout_watcher *watcher) {
     free(watcher->by_name);
     free(watcher->by_label);
     free(watcher->shown);
+    free(watcher->grant);
+    strings_free(&watcher->missing);
     error_free(watcher->failure);
 }
 
@@ -222,10 +267,13 @@ static int late(const struct rollout_watcher *watcher, const struct verdict *ver
               text_is_empty(verdict->detail) ? "nothing was seen of it" : verdict->detail,
               text_is_empty(verdict->cause) ? "" : ". ",
               text_is_empty(verdict->cause) ? "" : verdict->cause);
-    return error_hint(err, "%s",
-                      text_is_empty(verdict->hint)
-                          ? "raise TIMEOUT, or run again to go on waiting for the same revision"
-                          : verdict->hint);
+    if (!text_is_empty(verdict->hint))
+        return error_hint(err, "%s", verdict->hint);
+    if (watcher->grant != NULL)
+        return error_hint(
+            err, "raise TIMEOUT, or run again to go on waiting for the same revision; with "
+                 "the rights named above the run would tell more");
+    return error_hint(err, "raise TIMEOUT, or run again to go on waiting for the same revision");
 }
 
 static int run(struct rollout_watcher *watcher, struct verdict *out, struct error **err) {
@@ -240,6 +288,9 @@ static int run(struct rollout_watcher *watcher, struct verdict *out, struct erro
             return error_new(err, ERROR_CANCELED, "canceled while the rollout was awaited%s%s",
                              text_is_empty(out->detail) ? "" : ": ",
                              text_is_empty(out->detail) ? "" : out->detail);
+        /* all in one line, so not before every list was asked for */
+        if (watcher->answered == ((size_t)1 << watcher->count) - 1)
+            rollout_watcher_tell_missing(watcher);
         if (judge_with_confirmation(watcher, out, err) < 0)
             return -1;
         if (is_reached(watcher, out))
@@ -258,6 +309,7 @@ int rollout_wait(struct verdict *out, struct kube_client *client,
     int result = start(&watcher, err);
     if (result == 0)
         result = run(&watcher, out, err);
+    rollout_watcher_tell_missing(&watcher);
     bool unexplained = out->state != ROLLOUT_READY && out->wanted_logs.count > 0;
     bool canceled = result < 0 && err != NULL && *err != NULL && (*err)->kind == ERROR_CANCELED;
     if (unexplained && !canceled)

@@ -69,15 +69,13 @@ void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict 
     }
     int64_t deadline = clock_now(watcher->deps->clock) + LOG_MS;
     if (count > 0 && kube_send(watcher->client, requests, count, answers, deadline, NULL) == 0) {
-        bool told = false;
         for (size_t i = 0; i < count; i++) {
             if (answers[i].text != NULL)
                 (void)take_log(watcher, &wanted[i], answers[i].text);
-            if (answers[i].http_status == 403 && answers[i].error != NULL && !told) {
-                rollout_watcher_tell_forbidden(watcher, answers[i].error->message);
-                told = true;
-            }
+            if (answers[i].http_status == 403 && answers[i].error != NULL)
+                rollout_watcher_note_missing(watcher, "get", "pods/log", answers[i].error->message);
         }
+        rollout_watcher_tell_missing(watcher);
         struct verdict explained = {.state = ROLLOUT_UNKNOWN};
         if (rollout_judge(&explained, watcher->rollout, clock_wall(watcher->deps->clock), NULL) ==
                 0 &&
