@@ -107,7 +107,7 @@ def runtime() -> dict:
 def kserve(cluster, gitlab):
     kserve = KServe(cluster, "0.16").start()
     storage = cluster.client.get("ClusterStorageContainer", "default")
-    storage["spec"]["container"] |= {"image": "registry.test/storage-initializer:1", "env": [
+    storage["spec"]["container"] |= {"image": "registry.test/storage-initializer:1", "securityContext": RESTRICTED, "env": [
         {"name": "GIT_SERVER", "value": gitlab.plain.authority}]}
     storage["spec"]["supportedUriFormats"] = [{"prefix": "hf://"}]
     storage["metadata"] = {"name": "default", "resourceVersion": storage["metadata"]["resourceVersion"]}

@@ -147,7 +147,7 @@ class Place:
                 log = self.log(pod) if pod else ""
                 if text in log:
                     return pod
-            time.sleep(0.1)
+            time.sleep(0.3)
         raise AssertionError(f"no {text!r} in the log of {run}:\n{log}")
 
     def log(self, pod: str, container: str = "step-deploy") -> str:

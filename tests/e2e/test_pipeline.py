@@ -185,7 +185,7 @@ def gone_within(place, pod: str, seconds: float) -> bool:
 
 def until_applied(place) -> str:
     """Waits until the run has applied the service; returns its pod."""
-    pod = place.wait_for_log(place.begun, "applied")
+    pod = place.wait_for_log(place.begun, "rollout  ")
     assert place.service()
     return pod
 

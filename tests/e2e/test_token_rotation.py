@@ -15,7 +15,7 @@ def test_the_token_changes_during_a_long_wait(place, cluster, node):
     """The cluster signs tokens with another key from some moment on: the old token is refused, kubelet brings a new one."""
     place.project.commit({"behaviour": "load 100"})
     name = place.start(**SMALL)
-    place.wait_for_log(name, "applied")
+    place.wait_for_log(name, "rollout  ")
     key, pki = new_key("rsa"), cluster.dir / "pki"
     write_secret(pki / "sa.key", key_pem(key))
     (pki / "sa.pub").write_bytes(public_pem(key))

@@ -7,6 +7,7 @@ passed=0
 failed=0
 skipped=0
 failures=()
+skips=()
 
 say() { printf '== %s\n' "$*"; }
 
@@ -25,6 +26,7 @@ fail_suite() {
 
 skip_suite() {
     count 0 0 1
+    skips+=("$1")
     say "SKIPPED: $1"
 }
 
@@ -195,6 +197,9 @@ run_suites() {
             "suite_$suite"
         done
     fi
+    for suite in "${skips[@]}"; do
+        printf 'skipped: %s\n' "$suite"
+    done
     for suite in "${failures[@]}"; do
         printf 'failed: %s\n' "$suite"
     done
