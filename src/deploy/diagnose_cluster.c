@@ -119,10 +119,11 @@ const struct diagnosis_rule diagnose_spec[] = {
 const size_t diagnose_spec_count = array_length(diagnose_spec);
 
 const struct diagnosis_rule diagnose_reconcile[] = {
+    /* another writer was quicker, or the API server or etcd was away for a moment */
     {.any = {"the object has been modified", "AlreadyExists", "already exists",
-             "context deadline exceeded", "connection refused", "leader changed",
-             "too many "
-             "requests"},
+             "context deadline exceeded", "connection refused", "connection reset by peer",
+             "connection lost", "unexpected EOF", ": EOF", "i/o timeout", "handshake timeout",
+             "leader changed", "etcdserver: ", "currently unable to handle", "too many requests"},
      .none = "failed calling webhook",
      .weight = DIAGNOSIS_PASSING,
      .reason = "Reconciling",

@@ -1214,6 +1214,25 @@ def reconcile_error_that_passes():
 
 
 @cause
+def api_server_away():
+    """The API server restarted while the model was loading: KServe could not write the status, and says so for some time."""
+    world = World("api-server-away", generation=1)
+    item = world.see("InferenceService", world.service(ready=None))
+    world.synced()
+    world.after(0.3).see("Deployment", world.deployment(generation=1, revision="1", updated=1))
+    put = 'Failed to update status for InferenceService "qwen": Put "https://10.96.0.1:443/apis/serving.kserve.io/v1beta1/.../status": '
+    for number, text in enumerate(("dial tcp 10.96.0.1:443: connect: connection refused", "EOF", "net/http: TLS handshake timeout",
+                                   "http2: client connection lost", "read tcp 10.88.0.7:51022->10.96.0.1:443: read: connection reset by peer",
+                                   "etcdserver: request timed out")):
+        world.after(2 if number == 0 else 60).about(item, "InferenceService", "UpdateFailed", put + text, component="v1beta1Controllers",
+                                                    name="update")
+    world.after(20).see("Deployment", world.deployment(generation=1, revision="1", updated=1, available=1))
+    world.after(0.2).see("InferenceService", world.service("True", "UpToDate"))
+    world.expect("ready")
+    return world
+
+
+@cause
 def no_rights_at_all():
     """The script's Role: KServe's own word on the pods is all there is."""
     world = World("no-rights-at-all", generation=1)
