@@ -168,6 +168,22 @@ class Place:
         pods = self.client.list("Pod", namespace or self.namespace, labels=f"serving.kserve.io/inferenceservice={name}")
         return [pod for pod in pods if condition(pod, "Ready").get("status") == "True" and "deletionTimestamp" not in pod["metadata"]]
 
+    def load_model(self, name: str = "qwen") -> None:
+        """Lets a model whose behaviour is "wait" be loaded."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            pods = self.client.list("Pod", self.namespace, labels=f"serving.kserve.io/inferenceservice={name}")
+            addresses = [pod["status"]["podIP"] for pod in pods if pod["status"].get("phase") == "Running"]
+            try:
+                for address in addresses:
+                    requests.post(f"http://{address}:8080/v2/repository/models/{name}/load", json={}, timeout=10).raise_for_status()
+                if addresses:
+                    return
+            except requests.ConnectionError:
+                pass  # it does not listen yet
+            time.sleep(0.2)
+        raise AssertionError(f"no model server of {name} runs")
+
     def served_commit(self, name: str = "qwen", namespace: str | None = None) -> str:
         """The commit whose files a serving pod has loaded, as it says itself."""
         pods = self.serving_pods(name, namespace)

@@ -154,7 +154,7 @@ def test_wrong_parameters_are_all_told_and_nothing_is_deployed(place):
     assert not place.client.list("InferenceService", place.namespace)
 
 
-@deploys(behaviour="load 600", TIMEOUT="15s", **SMALL)
+@deploys(behaviour="wait", TIMEOUT="15s", **SMALL)
 def test_the_own_deadline_leaves_results(place):
     run = place.finish()
     assert not run.succeeded
@@ -183,45 +183,54 @@ def gone_within(place, pod: str, seconds: float) -> bool:
     return True
 
 
-def until_applied(place) -> str:
-    """Waits until the run has applied the service; returns its pod."""
-    pod = place.wait_for_log(place.begun, "rollout  ")
+def until_waiting(place, run: str | None = None) -> str:
+    """Waits until the run has applied the service and watches it; returns its pod."""
+    pod = place.wait_for_log(run or place.begun, "rollout  ")
     assert place.service()
     return pod
 
 
+def finish_again(place):
+    """The same deploy once more, which finds the model loading."""
+    name = place.start(**SMALL)
+    until_waiting(place, name)
+    place.load_model()
+    return place.finish(name)
+
+
 def impatient(place) -> None:
-    """The drop-in Pipeline with a task timeout that is shorter than the model's loading."""
+    """The drop-in Pipeline with a short timeout of its task."""
     pipeline = documents(PIPELINE)[0]
     pipeline["metadata"] = {"name": "impatient"}
-    pipeline["spec"]["tasks"][0]["timeout"] = "40s"
+    pipeline["spec"]["tasks"][0]["timeout"] = "45s"
     place.client.apply(pipeline, place.namespace)
 
 
-@deploys(behaviour="load 60", prepare=impatient, pipeline="impatient", **ORDINARY, **SMALL)
+@deploys(behaviour="wait", prepare=impatient, pipeline="impatient", **ORDINARY, **SMALL)
 def test_tektons_timeout_stops_the_step_in_order_and_a_rerun_takes_it_up(place):
-    pod = until_applied(place)
     run = place.finish()
     assert not run.succeeded
-    assert condition(run.tasks["deploy-inference-service"], "Succeeded")["reason"] == "TaskRunTimeout", run.message
-    assert gone_within(place, pod, 25), "the step ends on SIGTERM, before Kubernetes' 30 s are over and it is killed"
+    task = run.tasks["deploy-inference-service"]
+    assert condition(task, "Succeeded")["reason"] == "TaskRunTimeout", run.message
+    assert gone_within(place, task["status"]["podName"], 25), "the step ends on SIGTERM, before Kubernetes' 30 s are over and it is killed"
     generation = place.service()["metadata"]["generation"]
-    again = place.run(**SMALL)
+    again = finish_again(place)
     assert again.succeeded, again.log
     assert place.service()["metadata"]["generation"] == generation, "the rerun waits for what is under way"
     assert again.results["COMMIT"] == place.served_commit()
 
 
-@deploys(behaviour="load 20", **SMALL)
+@deploys(behaviour="wait", **SMALL)
 def test_cancel_stops_the_step_in_order_and_a_rerun_takes_it_up(place):
-    pod = until_applied(place)
+    pod = until_waiting(place)
     place.client.patch("PipelineRun", place.begun, place.namespace, {"spec": {"status": "Cancelled"}})
     run = place.finish()
     assert run.reason == "Cancelled"
     assert gone_within(place, pod, 25)
-    assert place.service(), "what was applied stays"
-    again = place.run(**SMALL)
+    generation = place.service()["metadata"]["generation"]
+    again = finish_again(place)
     assert again.succeeded, again.log
+    assert place.service()["metadata"]["generation"] == generation, "what was applied stays"
     assert again.results["COMMIT"] == place.served_commit()
 
 
@@ -232,22 +241,30 @@ def with_retry(place) -> None:
     place.client.apply(pipeline, place.namespace)
 
 
-@deploys(behaviour="load 12", prepare=with_retry, pipeline="with-retry", **ORDINARY, **SMALL)
+@deploys(behaviour="wait", prepare=with_retry, pipeline="with-retry", **ORDINARY, **SMALL)
 def test_a_drained_pod_leaves_results_and_the_retry_finishes_the_work(place):
     """retries: 1, and the first attempt's pod is deleted after its apply."""
-    place.client.delete("Pod", until_applied(place), place.namespace)
+    first = until_waiting(place)
+    place.client.delete("Pod", first, place.namespace)
+    place.client.wait_for("TaskRun", place.task_runs(place.begun)[0]["metadata"]["name"], place.namespace,
+                          lambda item: item["status"]["podName"] not in ("", first), PATIENCE)
+    until_waiting(place)
+    place.load_model()
     run = place.finish()
     assert run.succeeded, run.log
-    (first,) = run.tasks["deploy-inference-service"]["status"]["retriesStatus"]
-    assert first["steps"][0]["terminated"]["exitCode"] == 143
-    assert {r["name"]: r["value"] for r in first["results"]}["state"] == "canceled"
+    (attempt,) = run.tasks["deploy-inference-service"]["status"]["retriesStatus"]
+    assert attempt["steps"][0]["terminated"]["exitCode"] == 143
+    assert {r["name"]: r["value"] for r in attempt["results"]}["state"] == "canceled"
     assert run.task_results()["state"] == "ready"
     assert run.results["COMMIT"] == place.served_commit()
     assert place.service()["metadata"]["generation"] == 1, "the second attempt changed nothing"
 
 
-@deploys(behaviour="load 4", prepare=lambda place: setattr(place, "other", place.start(**SMALL)), **SMALL)
+@deploys(behaviour="wait", prepare=lambda place: setattr(place, "other", place.start(**SMALL)), **SMALL)
 def test_two_runs_for_one_service_at_once(place):
+    for name in (place.begun, place.other):
+        until_waiting(place, name)
+    place.load_model()
     for run in (place.finish(), place.finish(place.other)):
         assert run.succeeded, run.log
         assert run.results["COMMIT"] == place.project.repository.head() == place.served_commit()

@@ -2,7 +2,8 @@
  * A model server that loads nothing and speaks the Open Inference Protocol (v2) over HTTP on port
  * 8080: health, metadata, and an inference that gives its inputs back. From the model's directory
  * it reads `revision`, which becomes the model's version, and `behaviour`: "load SECONDS" before it
- * is ready, "crash" instead of serving.
+ * is ready, "wait" until it is told to load (by the protocol's model repository extension), "crash"
+ * instead of serving.
  *
  *   model_server [--model-name=NAME]
  */
@@ -17,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT = 8080, LARGEST_REQUEST = 1 << 16 };
+enum { PORT = 8080, LARGEST_REQUEST = 1 << 16, WAIT = 1 << 24 };
 
 struct model {
     const char *name;
@@ -103,13 +104,14 @@ static void infer(const struct model *model, const char *request, struct answer 
              model->version, (int)(end - start + 1), start);
 }
 
-static void respond(const struct model *model, const char *request, struct answer *answer) {
-    char method[8], path[256], of_model[192], ready_path[200], infer_path[200];
+static void respond(struct model *model, const char *request, struct answer *answer) {
+    char method[8], path[256], of_model[192], ready_path[200], infer_path[200], load_path[200];
     bool ready = time(NULL) >= model->ready_at;
     answer->status = "200 OK";
     snprintf(of_model, sizeof(of_model), "/v2/models/%s", model->name);
     snprintf(ready_path, sizeof(ready_path), "%s/ready", of_model);
     snprintf(infer_path, sizeof(infer_path), "%s/infer", of_model);
+    snprintf(load_path, sizeof(load_path), "/v2/repository/models/%s/load", model->name);
     if (sscanf(request, "%7s %255s", method, path) != 2)
         path[0] = '\0';
     if (strcmp(path, "/v2/health/live") == 0) {
@@ -117,6 +119,9 @@ static void respond(const struct model *model, const char *request, struct answe
     } else if (strcmp(path, "/v2") == 0) {
         snprintf(answer->body, sizeof(answer->body),
                  "{\"name\":\"model_server\",\"version\":\"1\",\"extensions\":[]}");
+    } else if (strcmp(path, load_path) == 0 && strcmp(method, "POST") == 0) {
+        model->ready_at = 0;
+        snprintf(answer->body, sizeof(answer->body), "{}");
     } else if (!ready) {
         answer->status = "503 Service Unavailable";
         snprintf(answer->body, sizeof(answer->body), "{\"ready\":false}");
@@ -138,7 +143,7 @@ static void respond(const struct model *model, const char *request, struct answe
     }
 }
 
-static void serve(const struct model *model) {
+static void serve(struct model *model) {
     static char request[LARGEST_REQUEST];
     static struct answer answer;
     int server = listen_on(PORT);
@@ -176,6 +181,8 @@ int main(int argc, char **argv) {
     }
     int seconds = 1;
     sscanf(behaviour, "load %d", &seconds);
+    if (strncmp(behaviour, "wait", 4) == 0)
+        seconds = WAIT;
     printf("loading %s at %s for %d s\n", model.name, model.version, seconds);
     model.ready_at = time(NULL) + seconds;
     serve(&model);
