@@ -62,11 +62,11 @@ typedef void kube_watch_handler(void *user, const struct kube_watch_event *event
 
 /*
  * Runs until at least one event was handed over (HTTP_WAIT_ACTIVITY), TIMEOUT_MS passed (-1: none)
- * or the run is canceled. All lists go out in parallel; nothing blocks on one of them. HANDLER is
- * called as the bytes arrive, in order per target. It may use CLIENT after this function returned,
- * not within. What arrives while the caller uses CLIENT between two runs waits for the next run: up
- * to 1 MiB a target, beyond that the target is connected anew from the last event that was handed
- * over.
+ * or the run is canceled, or a batch of the HTTP client's background ended (net/http.h). All lists
+ * go out in parallel; nothing blocks on one of them. HANDLER is called as the bytes arrive, in
+ * order per target. It may use CLIENT after this function returned, not within. What arrives while
+ * the caller uses CLIENT between two runs waits for the next run: up to 1 MiB a target, beyond that
+ * the target is connected anew from the last event that was handed over.
  *
  * Kept inside: resource versions (bookmarks), server-side timeouts of about 4 min, reconnects with
  * backoff (at once after a clean end and after the loss of a connection that worked; 1 s doubling

@@ -107,7 +107,8 @@ struct http_statistics {
     int requests;
     int connections;
     int retries;
-    int rounds; /* batches that had to wait for the network one after the other */
+    int rounds;     /* batches that had to wait for the network one after the other */
+    int background; /* batches of http_batch_start that are done */
 };
 
 /* DEPS is borrowed for the client's life. User agent: "deploy-inference-service/VERSION". */
@@ -135,6 +136,26 @@ static inline void http_client_free_pointer(struct http_client **client) {
  */
 int http_send(struct http_client *client, const struct http_request *requests, size_t count,
               struct http_result *results, int64_t deadline_ms, struct error **err);
+
+/* ---- batches in the background ---- */
+
+struct http_batch;
+
+/*
+ * Starts what http_send does without waiting for it: the requests go on while other calls of this
+ * client wait for theirs (http_send, http_wait; the latter returns HTTP_WAIT_ACTIVITY when a batch
+ * is done). REQUESTS (with all they point to) and RESULTS must live until http_batch_free, which
+ * must come before the client's end. Canceling does not end a batch: whoever waits sees it.
+ */
+int http_batch_start(struct http_batch **out, struct http_client *client,
+                     const struct http_request *requests, size_t count, struct http_result *results,
+                     int64_t deadline_ms, struct error **err);
+
+/* True when every result is there (each an answer or an error). */
+bool http_batch_is_done(const struct http_batch *batch);
+
+/* Gives up what is unfinished; the results that are there stay the caller's. NULL is fine. */
+void http_batch_free(struct http_batch *batch);
 
 void http_response_free(struct http_response *response);
 void http_result_free(struct http_result *result);

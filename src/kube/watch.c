@@ -247,13 +247,21 @@ static int64_t time_to_wait(const struct kube_watches *watches, int64_t deadline
     return left > 0 ? left : 0;
 }
 
+/* Batches of the background that have ended: somebody waits for them outside. */
+static int background(const struct kube_watches *watches) {
+    struct http_statistics statistics;
+    http_client_statistics(kube_client_http(watches->client), &statistics);
+    return statistics.background;
+}
+
 static int run_until(struct kube_watches *watches, int64_t deadline_ms, enum http_wait *outcome,
                      struct error **err) {
     uint64_t before = watches->delivered;
+    int done = background(watches);
     for (;;) {
         if (advance(watches, err) < 0)
             return -1;
-        if (watches->delivered != before) {
+        if (watches->delivered != before || background(watches) != done) {
             *outcome = HTTP_WAIT_ACTIVITY;
             return 0;
         }

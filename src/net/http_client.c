@@ -100,7 +100,7 @@ static void collect_finished(struct http_client *client) {
 }
 
 int http_loop_turn(struct http_client *client, int64_t wait_ms, struct error **err) {
-    int64_t wait = http_streams_wait(client, wait_ms);
+    int64_t wait = http_batches_wait(client, http_streams_wait(client, wait_ms));
     if (wait < 0 || wait > INT_MAX)
         wait = INT_MAX;
     struct curl_waitfd cancel = {.fd = client->deps->cancel_descriptor, .events = CURL_WAIT_POLLIN};
@@ -111,6 +111,7 @@ int http_loop_turn(struct http_client *client, int64_t wait_ms, struct error **e
     if (check_multi(curl_multi_perform(client->multi, &running), err) < 0)
         return -1;
     collect_finished(client);
+    http_batches_settle(client);
     http_streams_settle(client);
     return 0;
 }

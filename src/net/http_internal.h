@@ -33,6 +33,7 @@ struct http_client {
     char *system_roots; /* read when first needed */
     struct http_bundle *bundles;
     struct http_stream *streams;
+    struct http_batch *batches; /* in the background */
     struct http_statistics statistics;
     unsigned long handler_calls;
 };
@@ -132,6 +133,13 @@ int http_loop_turn(struct http_client *client, int64_t wait_ms, struct error **e
 
 /* True when the run is to stop. */
 bool http_is_canceled(const struct http_client *client);
+
+/* Starts what is due in the batches of the background. Milliseconds until the next thing is to be
+ * done for them, at most WAIT_MS (-1: no limit). */
+int64_t http_batches_wait(struct http_client *client, int64_t wait_ms);
+
+/* Takes the answers that came for them, or ends them at their deadlines. */
+void http_batches_settle(struct http_client *client);
 
 /* Ends streams that are finished or idle for too long; on_end runs here. */
 void http_streams_settle(struct http_client *client);

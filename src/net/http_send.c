@@ -1,4 +1,4 @@
-/* Batches: several requests at once, each with its own retries. */
+/* Batches: several requests at once, each with its own retries; waited for or in the background. */
 
 #include "base/text.h"
 #include "http_internal.h"
@@ -20,18 +20,20 @@ struct slot {
     bool done;
 };
 
-struct batch {
+struct http_batch {
+    struct http_batch *next; /* of the client, when it runs in the background */
     struct http_client *client;
     struct slot *slots;
     size_t count;
     int64_t deadline_ms; /* 0: none */
+    bool done;
 };
 
-static int64_t now(const struct batch *batch) {
+static int64_t now(const struct http_batch *batch) {
     return clock_now(batch->client->deps->clock);
 }
 
-static void free_slots(struct batch *batch) {
+static void free_slots(struct http_batch *batch) {
     for (size_t i = 0; batch->slots != NULL && i < batch->count; i++) {
         http_transfer_free(batch->slots[i].transfer);
         buffer_free(&batch->slots[i].note);
@@ -65,7 +67,7 @@ static void end_with_error(struct slot *slot, struct error *error) {
         slot->result->response.retry_note = text_copy(buffer_text(&slot->note), NULL);
 }
 
-static void end_unfinished(struct batch *batch, enum error_kind kind, const char *what) {
+static void end_unfinished(struct http_batch *batch, enum error_kind kind, const char *what) {
     for (size_t i = 0; i < batch->count; i++) {
         struct slot *slot = &batch->slots[i];
         if (slot->done)
@@ -97,7 +99,7 @@ static void log_attempt(const struct slot *slot, const char *outcome) {
               connects > 0 ? "new" : "kept", slot->attempts);
 }
 
-static void start_attempt(struct batch *batch, struct slot *slot) {
+static void start_attempt(struct http_batch *batch, struct slot *slot) {
     struct error *error = NULL;
     slot->attempts++;
     if (slot->attempts > 1)
@@ -111,8 +113,8 @@ static void start_attempt(struct batch *batch, struct slot *slot) {
  * Plans another attempt when the policy wants one and it can start before the deadline. True when
  * planned; CAUSE is remembered for the note.
  */
-static bool plan_retry(struct batch *batch, struct slot *slot, const struct retry_outcome *outcome,
-                       const char *cause) {
+static bool plan_retry(struct http_batch *batch, struct slot *slot,
+                       const struct retry_outcome *outcome, const char *cause) {
     const struct clock *clock = batch->client->deps->clock;
     struct retry_policy policy = policy_of(slot->request);
     int64_t pause =
@@ -130,7 +132,7 @@ static bool plan_retry(struct batch *batch, struct slot *slot, const struct retr
     return true;
 }
 
-static void settle_answer(struct batch *batch, struct slot *slot) {
+static void settle_answer(struct http_batch *batch, struct slot *slot) {
     struct http_response *response = &slot->transfer->response;
     char retry_after[HEADER_VALUE_SIZE];
     char reset[HEADER_VALUE_SIZE];
@@ -156,7 +158,7 @@ static void settle_answer(struct batch *batch, struct slot *slot) {
     slot->done = true;
 }
 
-static void settle_failure(struct batch *batch, struct slot *slot) {
+static void settle_failure(struct http_batch *batch, struct slot *slot) {
     cleanup_error struct error *error = NULL;
     struct retry_outcome outcome = {.failure = http_transfer_error(slot->transfer, &error)};
     log_attempt(slot, error->message);
@@ -174,7 +176,7 @@ static void settle_failure(struct batch *batch, struct slot *slot) {
     end_with_error(slot, steal_pointer(error));
 }
 
-static void settle_finished(struct batch *batch) {
+static void settle_finished(struct http_batch *batch) {
     for (size_t i = 0; i < batch->count; i++) {
         struct slot *slot = &batch->slots[i];
         if (slot->transfer == NULL || !slot->transfer->finished)
@@ -187,7 +189,7 @@ static void settle_finished(struct batch *batch) {
 }
 
 /* Starts what is due. Milliseconds until something is to be started, or -1. */
-static int64_t start_due(struct batch *batch) {
+static int64_t start_due(struct http_batch *batch) {
     int64_t wait = NOT_DUE;
     for (size_t i = 0; i < batch->count; i++) {
         struct slot *slot = &batch->slots[i];
@@ -202,14 +204,14 @@ static int64_t start_due(struct batch *batch) {
     return wait;
 }
 
-static bool all_done(const struct batch *batch) {
+static bool all_done(const struct http_batch *batch) {
     for (size_t i = 0; i < batch->count; i++)
         if (!batch->slots[i].done)
             return false;
     return true;
 }
 
-static int run(struct batch *batch, struct error **err) {
+static int run(struct http_batch *batch, struct error **err) {
     for (;;) {
         if (http_is_canceled(batch->client)) {
             end_unfinished(batch, ERROR_CANCELED, "canceled while waiting for an answer");
@@ -235,24 +237,98 @@ static int run(struct batch *batch, struct error **err) {
     }
 }
 
+static int set_up(struct http_batch *batch, const struct http_request *requests,
+                  struct http_result *results, struct error **err) {
+    batch->slots = calloc(batch->count, sizeof(*batch->slots));
+    if (batch->slots == NULL)
+        return error_no_memory(err);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->slots[i] = (struct slot){.request = &requests[i],
+                                        .result = &results[i],
+                                        .note = BUFFER_INIT(HTTP_NOTE_LIMIT),
+                                        .due_ms = now(batch)};
+    return 0;
+}
+
 int http_send(struct http_client *client, const struct http_request *requests, size_t count,
               struct http_result *results, int64_t deadline_ms, struct error **err) {
     if (count == 0)
         return 0;
-    cleanup(free_slots) struct batch batch = {
+    cleanup(free_slots) struct http_batch batch = {
         .client = client, .count = count, .deadline_ms = deadline_ms};
-    batch.slots = calloc(count, sizeof(*batch.slots));
-    if (batch.slots == NULL)
-        return error_no_memory(err);
-    for (size_t i = 0; i < count; i++)
-        batch.slots[i] = (struct slot){.request = &requests[i],
-                                       .result = &results[i],
-                                       .note = BUFFER_INIT(HTTP_NOTE_LIMIT),
-                                       .due_ms = now(&batch)};
+    if (set_up(&batch, requests, results, err) < 0)
+        return -1;
     client->statistics.rounds++;
     if (run(&batch, err) == 0)
         return 0;
     for (size_t i = 0; i < count; i++)
         http_result_free(&results[i]);
     return -1;
+}
+
+/* ---- in the background ---- */
+
+int http_batch_start(struct http_batch **out, struct http_client *client,
+                     const struct http_request *requests, size_t count, struct http_result *results,
+                     int64_t deadline_ms, struct error **err) {
+    struct http_batch *batch = calloc(1, sizeof(*batch));
+    if (batch == NULL)
+        return error_no_memory(err);
+    *batch = (struct http_batch){.client = client, .count = count, .deadline_ms = deadline_ms};
+    if (count > 0 && set_up(batch, requests, results, err) < 0) {
+        free(batch);
+        return -1;
+    }
+    (void)start_due(batch);
+    batch->done = all_done(batch);
+    batch->next = client->batches;
+    client->batches = batch;
+    *out = batch;
+    return 0;
+}
+
+bool http_batch_is_done(const struct http_batch *batch) {
+    return batch->done;
+}
+
+void http_batch_free(struct http_batch *batch) {
+    if (batch == NULL)
+        return;
+    struct http_batch **link = &batch->client->batches;
+    while (*link != NULL && *link != batch)
+        link = &(*link)->next;
+    if (*link == batch)
+        *link = batch->next;
+    free_slots(batch);
+    free(batch);
+}
+
+int64_t http_batches_wait(struct http_client *client, int64_t wait_ms) {
+    int64_t wait = wait_ms;
+    for (struct http_batch *batch = client->batches; batch != NULL; batch = batch->next) {
+        if (batch->done)
+            continue;
+        int64_t left = start_due(batch);
+        int64_t end = batch->deadline_ms > 0 ? batch->deadline_ms - now(batch) : -1;
+        if (batch->deadline_ms > 0 && (left < 0 || end < left))
+            left = end > 0 ? end : 0;
+        if (all_done(batch)) /* nothing could even be started */
+            left = 0;
+        if (left >= 0 && (wait < 0 || left < wait))
+            wait = left;
+    }
+    return wait;
+}
+
+void http_batches_settle(struct http_client *client) {
+    for (struct http_batch *batch = client->batches; batch != NULL; batch = batch->next) {
+        if (batch->done)
+            continue;
+        settle_finished(batch);
+        if (batch->deadline_ms > 0 && now(batch) >= batch->deadline_ms)
+            end_unfinished(batch, ERROR_DEADLINE, "the time was up before an answer came");
+        batch->done = all_done(batch);
+        client->handler_calls += batch->done ? 1 : 0;
+        client->statistics.background += batch->done ? 1 : 0;
+    }
 }

@@ -4,10 +4,11 @@
  *
  *   http_tool [--cancel-descriptor N] [--debug] < script
  *
- * {"streams": [REQUEST...], "batches": [[REQUEST...]...], "deadline_ms": N, "wait_ms": N,
- *  "pause_ms": N}
- * Streams start first, batches follow one after the other (with a pause between them), then the
- * loop runs until every stream has ended or wait_ms has passed.
+ * {"streams": [REQUEST...], "background": [REQUEST...], "batches": [[REQUEST...]...],
+ *  "deadline_ms": N, "background_ms": N, "wait_ms": N, "pause_ms": N}
+ * Streams and the batch in the background (with a deadline of its own) start first, batches follow
+ * one after the other (with a pause between them), then the loop runs until every stream and the
+ * background have ended or wait_ms has passed. Results of the background are of batch -1.
  */
 
 #include "base/deps.h"
@@ -166,6 +167,48 @@ static void on_end(void *user, enum http_stream_end end, const struct http_respo
                           error_json(error)));
 }
 
+/* The batch in the background; http_batch_free must come before the client's end. */
+struct background {
+    struct parsed_request parsed[MOST_REQUESTS];
+    struct http_request requests[MOST_REQUESTS];
+    struct http_result results[MOST_REQUESTS];
+    struct http_batch *batch;
+    size_t count;
+    int64_t started_ms;
+    bool shown;
+};
+
+static int start_background(struct background *background, struct http_client *client,
+                            const struct deps *deps, const json_t *script, struct error **err) {
+    const json_t *list = json_object_get(script, "background");
+    int64_t most = json_integer_at(script, 0, "background_ms", NULL);
+    background->count = json_array_size(list);
+    background->started_ms = clock_now(deps->clock);
+    if (background->count == 0 || background->count > MOST_REQUESTS)
+        return 0;
+    for (size_t i = 0; i < background->count; i++) {
+        parse_request(&background->parsed[i], json_array_get(list, i));
+        background->requests[i] = background->parsed[i].request;
+    }
+    return http_batch_start(&background->batch, client, background->requests, background->count,
+                            background->results, most > 0 ? background->started_ms + most : 0, err);
+}
+
+static void show_background(struct background *background, const struct deps *deps) {
+    if (background->batch == NULL || background->shown || !http_batch_is_done(background->batch))
+        return;
+    background->shown = true;
+    for (size_t i = 0; i < background->count; i++)
+        print_result(-1, i, &background->results[i],
+                     clock_now(deps->clock) - background->started_ms);
+}
+
+static void end_background(struct background *background) {
+    http_batch_free(background->batch);
+    for (size_t i = 0; i < background->count && i < MOST_REQUESTS; i++)
+        http_result_free(&background->results[i]);
+}
+
 static bool all_ended(const struct stream_state *states, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!states[i].ended)
@@ -174,10 +217,13 @@ static bool all_ended(const struct stream_state *states, size_t count) {
 }
 
 static int wait_for_streams(struct http_client *client, const struct deps *deps,
-                            const struct stream_state *states, size_t count, int64_t wait_ms,
-                            struct error **err) {
+                            const struct stream_state *states, size_t count,
+                            struct background *background, int64_t wait_ms, struct error **err) {
     int64_t end = clock_now(deps->clock) + wait_ms;
-    while (!all_ended(states, count)) {
+    for (;;) {
+        show_background(background, deps);
+        if (all_ended(states, count) && (background->batch == NULL || background->shown))
+            break;
         int64_t left = end - clock_now(deps->clock);
         int what = left > 0 ? http_wait(client, left, err) : HTTP_WAIT_TIMEOUT;
         if (what < 0)
@@ -212,17 +258,15 @@ static void print_statistics(const struct http_client *client) {
                           peak_kb()));
 }
 
-static int run_script(const json_t *script, const struct deps *deps, struct error **err) {
+static int run_script(struct http_client *client, const json_t *script, const struct deps *deps,
+                      struct background *background, struct error **err) {
     struct parsed_request parsed[MOST_REQUESTS];
     struct stream_state states[MOST_REQUESTS];
     struct http_stream *streams[MOST_REQUESTS];
     const json_t *list = json_object_get(script, "streams");
     size_t count = json_array_size(list);
-    cleanup_http_client struct http_client *client = NULL;
     if (count > MOST_REQUESTS)
         return error_new(err, ERROR_PARAMETER, "too many streams");
-    if (http_client_new(&client, deps, "http-tool/1", err) < 0)
-        return -1;
     for (size_t i = 0; i < count; i++) {
         const json_t *item = json_array_get(list, i);
         parse_request(&parsed[i], item);
@@ -232,6 +276,8 @@ static int run_script(const json_t *script, const struct deps *deps, struct erro
         if (http_stream_start(&streams[i], client, &parsed[i].request, &handlers, err) < 0)
             return -1;
     }
+    if (start_background(background, client, deps, script, err) < 0)
+        return -1;
     size_t number = 0;
     const json_t *batch = NULL;
     json_int_t pause = json_integer_at(script, 0, "pause_ms", NULL);
@@ -242,9 +288,10 @@ static int run_script(const json_t *script, const struct deps *deps, struct erro
         if (run_batch(client, deps, (int)number, batch,
                       json_integer_at(script, 0, "deadline_ms", NULL), err) < 0)
             return -1;
+        show_background(background, deps);
     }
-    if (wait_for_streams(client, deps, states, count, json_integer_at(script, 0, "wait_ms", NULL),
-                         err) < 0)
+    if (wait_for_streams(client, deps, states, count, background,
+                         json_integer_at(script, 0, "wait_ms", NULL), err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++)
         http_stream_free(streams[i]);
@@ -274,9 +321,15 @@ int main(int argc, char **argv) {
         return 2;
     json_error_t place;
     cleanup_json json_t *script = json_loadf(stdin, 0, &place);
-    int result = script != NULL
-                     ? run_script(script, &deps, &error)
-                     : error_new(&error, ERROR_PARAMETER, "the script is not JSON: %s", place.text);
+    static struct background background;
+    struct http_client *client = NULL;
+    int result = script == NULL
+                     ? error_new(&error, ERROR_PARAMETER, "the script is not JSON: %s", place.text)
+                     : http_client_new(&client, &deps, "http-tool/1", &error);
+    if (result == 0)
+        result = run_script(client, script, &deps, &background, &error);
+    end_background(&background);
+    http_client_free(client);
     if (result < 0)
         print_event(json_pack("{s:s,s:o}", "event", "failed", "error", error_json(error)));
     http_library_stop();
