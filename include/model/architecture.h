@@ -20,7 +20,9 @@ struct architecture {
     int64_t latent;        /* multi-head latent attention: elements of a token and layer; else 0 */
     int64_t window;        /* sliding window or attention chunk in tokens; 0: none */
     int64_t window_layers; /* layers that the window may hold for (the rest sees everything) */
+    int64_t vocabulary;    /* 0: unknown */
     int64_t longest;       /* tokens that vLLM derives as maximum length; 0: unknown */
+    int64_t longest_least; /* the same where versions of vLLM differ: the smaller one */
     int weight_bytes;      /* of an element as stored: 4 for float32, else 2; 0: unknown */
     bool quantized;        /* the files hold a quantized model */
     bool kv_is_8_bit;      /* the checkpoint asks for an 8-bit KV cache */
@@ -28,10 +30,10 @@ struct architecture {
 };
 
 /*
- * Reads config.json and (NULL: none) tokenizer_config.json. What is missing or senseless stays
- * unknown: nothing here is an error but a lack of memory.
+ * Reads config.json (NULL: there is none); TOKENIZER_LIMIT is the tokenizer's model_max_length (0:
+ * none). What is missing or senseless stays unknown: nothing here is an error but a lack of memory.
  */
-int architecture_read(struct architecture *out, const char *config, const char *tokenizer_config,
+int architecture_read(struct architecture *out, const char *config, int64_t tokenizer_limit,
                       struct error **err);
 
 /*

@@ -44,6 +44,9 @@ struct git_options {
  * GitLab, GitHub and Gitea do), and the error says so; an abbreviated commit must be the tip of a
  * ref.
  *
+ * With request->list_files the files of the commit that is fetched are listed in model->files;
+ * where nothing is fetched it stays NULL.
+ *
  * request->repository may be "": the path is then the URL's path. model->id is "".
  * The token goes to the URL's origin only; the first answer may redirect (never from https to
  * http), to another origin without the token. Errors: ERROR_PARAMETER (URL, commit), ERROR_MODEL

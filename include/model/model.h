@@ -21,10 +21,13 @@ struct model_request {
         *commit; /* MODEL_REPO_COMMIT: 40 (or 64) hex digits, or an unambiguous prefix of >= 7 */
     const char *pipeline_tag; /* PIPELINE_TAG: overrides the card */
     const char *library_name; /* LIBRARY_NAME: overrides the card */
+    bool list_files;          /* wanted: model.files, where the source reads the commit itself */
 };
 
 /* Is Git LFS on for the project? */
 enum model_lfs { MODEL_LFS_UNKNOWN, MODEL_LFS_ON, MODEL_LFS_OFF };
+
+struct model_files;
 
 struct model {
     char *path;              /* full path of the project: "demo/amlmodels/qwen" */
@@ -43,6 +46,8 @@ struct model {
     char *storage_uri;       /* what KServe downloads: hf://group/name:commit or STORAGE_URI */
     enum model_lfs lfs;      /* as GitLab's API tells */
     struct strings warnings; /* oddities worth saying once */
+    /* The files at the commit, when the source had to read them anyway (model/git.h); or NULL. */
+    struct model_files *files;
 };
 
 void model_free(struct model *model);

@@ -26,6 +26,17 @@ static int64_t first_of(const json_t *config, const char *const *keys, int64_t m
     return 0;
 }
 
+/* True when one of the keys has something that first_of does not take (a list of one number a
+ * layer). */
+static bool is_odd(const json_t *config, const char *const *keys) {
+    for (; *keys != NULL; keys++) {
+        const json_t *value = json_object_get(config, *keys);
+        if (value != NULL && !json_is_null(value) && !json_is_integer(value))
+            return true;
+    }
+    return false;
+}
+
 #define FIRST_OF(config, most, ...)                                                                \
     first_of((config), (const char *const[]){__VA_ARGS__, NULL}, (most))
 
@@ -57,10 +68,20 @@ static bool is_encoder(const json_t *config) {
 
 /* Layers whose state is of another kind than attention's. */
 static bool has_other_state(const json_t *config) {
-    static const char *const keys[] = {"mamba_d_state",  "ssm_cfg",
-                                       "ssm_state_size", "linear_num_key_heads",
-                                       "mamba_expand",   "hybrid_override_pattern",
-                                       "state_size",     "attn_layer_indices"};
+    static const char *const keys[] = {"mamba_d_state",
+                                       "ssm_cfg",
+                                       "ssm_state_size",
+                                       "linear_num_key_heads",
+                                       "linear_attn_config",
+                                       "mamba_expand",
+                                       "hybrid_override_pattern",
+                                       "state_size",
+                                       "attn_layer_indices",
+                                       "attn_type_list",
+                                       "block_types",
+                                       "layers_block_type",
+                                       "cross_attention_layers",
+                                       "block_configs"};
     for (size_t i = 0; i < array_length(keys); i++)
         if (json_object_get(config, keys[i]) != NULL)
             return true;
@@ -72,7 +93,8 @@ static bool has_other_state(const json_t *config) {
             !text_equal(text, "chunked_attention"))
             return true;
     }
-    return false;
+    /* layers that use the cache of others */
+    return FIRST_OF(config, MOST_LAYERS, "num_kv_shared_layers") > 0;
 }
 
 static void read_window(struct architecture *out, const json_t *config) {
@@ -84,7 +106,9 @@ static void read_window(struct architecture *out, const json_t *config) {
         return;
     const json_t *types = json_object_get(config, "layer_types");
     if (!json_is_array(types)) {
-        out->window_layers = out->layers;
+        /* every Nth layer sees everything; without it the window may hold for all of them */
+        int64_t pattern = FIRST_OF(config, MOST_LAYERS, "sliding_window_pattern");
+        out->window_layers = out->layers - (pattern > 0 ? out->layers / pattern : 0);
         return;
     }
     size_t i;
@@ -115,7 +139,9 @@ static void read_attention(struct architecture *out, const json_t *config) {
     int64_t rank = FIRST_OF(config, MOST_HEAD_SIZE, "kv_lora_rank");
     int64_t rope = FIRST_OF(config, MOST_HEAD_SIZE, "qk_rope_head_dim");
     out->latent = rank > 0 && rope > 0 ? rank + rope : 0;
-    if (out->layers == 0 || out->heads == 0)
+    static const char *const numbers[] = {"num_key_value_heads", "n_head_kv", "num_kv_heads",
+                                          "num_attention_heads", "head_dim",  NULL};
+    if (out->layers == 0 || out->heads == 0 || is_odd(config, numbers))
         return;
     out->kv_heads = key_value_heads(config, out->heads);
     out->head_size = FIRST_OF(config, MOST_HEAD_SIZE, "head_dim");
@@ -163,6 +189,9 @@ static double rope_factor(const json_t *language, int64_t *original) {
     if (type == NULL || text_equal(type, "su") || text_equal(type, "longrope") ||
         text_equal(type, "llama3") || text_equal(type, "mrope") || text_equal(type, "default"))
         return 1;
+    /* Gemma 3 writes the length that already has the factor in it */
+    if (text_contains(json_text_at(language, "model_type", NULL), "gemma3"))
+        return 1;
     const json_t *factor = json_object_get(rope, "factor");
     double value = json_is_number(factor) ? json_number_value(factor) : 1;
     if (!(value >= 1 && value <= 1e6))
@@ -185,7 +214,20 @@ static int64_t least_length(const json_t *language) {
     return least;
 }
 
-static void read_length(struct architecture *out, const json_t *language, const json_t *tokenizer) {
+/* vLLM before 0.12 takes the whole length of LongRoPE, later versions the original one. */
+static int64_t least_of_long_rope(const json_t *language) {
+    const json_t *rope = json_object_get(language, "rope_scaling");
+    if (!json_is_object(rope))
+        rope = json_object_get(language, "rope_parameters");
+    const char *type = json_text_at(rope, "rope_type", NULL);
+    if (type == NULL)
+        type = json_text_at(rope, "type", NULL);
+    if (!text_equal(type, "longrope") && !text_equal(type, "su"))
+        return 0;
+    return FIRST_OF(language, MOST_LENGTH, "original_max_position_embeddings");
+}
+
+static void read_length(struct architecture *out, const json_t *language, int64_t limit) {
     int64_t longest = least_length(language);
     if (longest == 0)
         longest = DEFAULT_LENGTH;
@@ -195,12 +237,11 @@ static void read_length(struct architecture *out, const json_t *language, const 
         longest = original;
     double scaled = (double)longest * factor;
     longest = scaled < (double)MOST_LENGTH ? (int64_t)scaled : MOST_LENGTH;
-    /* "unlimited" is written as a huge number there */
-    const json_t *limit = json_object_get(tokenizer, "model_max_length");
-    double most = json_is_number(limit) ? json_number_value(limit) : 0;
-    if (most >= 1 && most < (double)longest)
-        longest = (int64_t)most;
+    if (limit > 0 && limit < longest)
+        longest = limit;
+    int64_t least = least_of_long_rope(language);
     out->longest = longest;
+    out->longest_least = least > 0 && least < longest ? least : longest;
 }
 
 static int parse_object(json_t **out, const char *text, struct error **err) {
@@ -214,12 +255,10 @@ static int parse_object(json_t **out, const char *text, struct error **err) {
     return 0;
 }
 
-int architecture_read(struct architecture *out, const char *config, const char *tokenizer_config,
+int architecture_read(struct architecture *out, const char *config, int64_t tokenizer_limit,
                       struct error **err) {
     cleanup_json json_t *whole = NULL;
-    cleanup_json json_t *tokenizer = NULL;
-    if (parse_object(&whole, config, err) < 0 ||
-        parse_object(&tokenizer, tokenizer_config, err) < 0)
+    if (parse_object(&whole, config, err) < 0)
         return -1;
     *out = (struct architecture){.why = "there is no config.json that can be read"};
     if (whole == NULL)
@@ -227,7 +266,8 @@ int architecture_read(struct architecture *out, const char *config, const char *
     const json_t *language = language_part(whole);
     read_attention(out, language);
     read_types(out, whole, language);
-    read_length(out, language, tokenizer);
+    read_length(out, language, tokenizer_limit);
+    out->vocabulary = FIRST_OF(language, MOST_LENGTH, "vocab_size");
     return 0;
 }
 

@@ -7,7 +7,9 @@
 
 enum { LONGEST_POINTER = 1024 };
 
-struct model_file *model_files_add(struct model_files *files, const char *path, const char *blob,
+static const int64_t LONGEST_LENGTH = (int64_t)1 << 40;
+
+struct model_file *model_files_add(struct model_files *files, const char *path,
                                    struct error **err) {
     /* room grows by doubling: the counts 0, 1, 2, 4, 8, ... are full */
     if ((files->count & (files->count - 1)) == 0) {
@@ -19,16 +21,11 @@ struct model_file *model_files_add(struct model_files *files, const char *path, 
         }
         files->items = items;
     }
-    struct model_file file = {.path = text_copy(path, err),
-                              .blob = text_copy(blob, err),
-                              .size = -1,
-                              .object = MODEL_OBJECT_PLAIN};
-    if (file.path == NULL || file.blob == NULL) {
-        free(file.path);
-        free(file.blob);
+    char *copy = text_copy(path, err);
+    if (copy == NULL)
         return NULL;
-    }
-    files->items[files->count] = file;
+    files->items[files->count] =
+        (struct model_file){.path = copy, .size = -1, .object = MODEL_OBJECT_PLAIN};
     return &files->items[files->count++];
 }
 
@@ -42,15 +39,12 @@ struct model_file *model_files_find(const struct model_files *files, const char 
 void model_files_free(struct model_files *files) {
     if (files == NULL)
         return;
-    for (size_t i = 0; i < files->count; i++) {
+    for (size_t i = 0; i < files->count; i++)
         free(files->items[i].path);
-        free(files->items[i].blob);
-    }
     free(files->items);
     free(files->config);
-    free(files->tokenizer_config);
-    free(files->index);
     free(files->index_path);
+    strings_free(&files->shards);
     strings_free(&files->unknown);
     *files = (struct model_files){.items = NULL};
 }
@@ -102,20 +96,24 @@ bool model_read_pointer(char oid[65], int64_t *size, const char *text, size_t le
     return true;
 }
 
+/* Sizes come from peers: they do not run over. */
+static int64_t add(int64_t left, int64_t right) {
+    return right > INT64_MAX - left ? INT64_MAX : left + right;
+}
+
 struct model_size model_files_size(const struct model_files *files) {
     struct model_size sum = {0};
     for (size_t i = 0; i < files->count; i++) {
         const struct model_file *file = &files->items[i];
-        if (file->size < 0) {
-            sum.unknown++;
+        bool in_lfs = file->object != MODEL_OBJECT_PLAIN;
+        if (file->absent)
             continue;
-        }
-        if (file->size > INT64_MAX - sum.bytes) {
-            sum.bytes = INT64_MAX;
-            continue;
-        }
-        sum.bytes += file->size;
-        sum.lfs_bytes += file->object != MODEL_OBJECT_PLAIN ? file->size : 0;
+        if (file->size < 0)
+            *(model_file_is_weights(file->path) ? &sum.unknown : &sum.others) += 1;
+        else
+            sum.bytes = add(sum.bytes, file->size);
+        if (file->size > 0 && in_lfs)
+            sum.lfs_bytes = add(sum.lfs_bytes, file->size);
     }
     return sum;
 }
@@ -222,52 +220,91 @@ static const char *next_value(const char **at, const char *end, size_t *length) 
     return NULL;
 }
 
-static int take_shard(struct model_weights *weights, const struct model_files *files,
-                      const char *name, struct error **err) {
-    const struct model_file *file = model_files_find(files, name);
-    if (file != NULL) {
-        count_file(weights, file);
-        return 0;
+/* Tensors of one shard mostly stand together, and shards in order: LAST is where NAME is likely. */
+static bool is_known(const struct strings *shards, const char *name, size_t *last) {
+    for (size_t i = *last; i < shards->count && i < *last + 2; i++) {
+        if (strcmp(shards->items[i], name) == 0) {
+            *last = i;
+            return true;
+        }
     }
-    return files->truncated ? 0 : strings_add(&weights->absent, name, err);
+    for (size_t i = 0; i < shards->count; i++) {
+        if (strcmp(shards->items[i], name) == 0) {
+            *last = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int model_index_shards(struct strings *shards, const char *text, size_t length, const char *suffix,
+                       struct error **err) {
+    enum { LONGEST_NAME = 255, MOST_SHARDS = 4096 };
+    const char *at = text;
+    const char *end = text + length;
+    size_t last = 0;
+    size_t count = 0;
+    for (const char *value = next_value(&at, end, &count); value != NULL;
+         value = next_value(&at, end, &count)) {
+        char name[LONGEST_NAME + 1];
+        if (count > LONGEST_NAME || shards->count >= MOST_SHARDS ||
+            memchr(value, '\0', count) != NULL)
+            continue;
+        memcpy(name, value, count);
+        name[count] = '\0';
+        if (!text_has_suffix(name, suffix) || is_known(shards, name, &last))
+            continue;
+        if (strings_add(shards, name, err) < 0)
+            return -1;
+        last = shards->count - 1;
+    }
+    return 0;
 }
 
 static int count_index(struct model_weights *weights, const struct model_files *files,
-                       const char *suffix, struct error **err) {
-    enum { LONGEST_NAME = 255, MOST_SHARDS = 4096 };
-    struct strings seen = {.items = NULL};
-    const char *at = files->index;
-    const char *end = files->index + files->index_length;
-    size_t length = 0;
-    int result = 0;
-    for (const char *value = next_value(&at, end, &length); value != NULL && result == 0;
-         value = next_value(&at, end, &length)) {
-        char name[LONGEST_NAME + 1];
-        if (length > LONGEST_NAME || seen.count >= MOST_SHARDS)
-            continue;
-        memcpy(name, value, length);
-        name[length] = '\0';
-        /* tensors of one shard mostly stand together */
-        bool again = seen.count > 0 && strcmp(seen.items[seen.count - 1], name) == 0;
-        if (again || !text_has_suffix(name, suffix) || strings_contain(&seen, name))
-            continue;
-        result = strings_add(&seen, name, err);
-        if (result == 0)
-            result = take_shard(weights, files, name, err);
+                       struct error **err) {
+    for (size_t i = 0; i < files->shards.count; i++) {
+        const char *name = files->shards.items[i];
+        const struct model_file *file = model_files_find(files, name);
+        bool absent = file != NULL ? file->absent : !files->truncated;
+        if (absent && strings_add(&weights->absent, name, err) < 0)
+            return -1;
+        if (!absent && file != NULL)
+            count_file(weights, file);
+        weights->unknown += !absent && file == NULL ? 1 : 0;
     }
-    if (seen.count > 0)
-        weights->format = suffix + 1;
-    strings_free(&seen);
-    return result;
+    if (files->shards.count > 0)
+        weights->format = text_contains(files->index_path, ".safetensors") ? "safetensors" : "bin";
+    return 0;
 }
+
+/* ---- the tokenizer's limit ---- */
+
+int64_t model_tokenizer_limit(const char *text, size_t length) {
+    static const char key[] = "\"model_max_length\"";
+    const char *at = memmem(text, length, key, strlen(key));
+    if (at == NULL)
+        return 0;
+    const char *end = text + length;
+    at += strlen(key);
+    while (at < end && (isspace((unsigned char)*at) || *at == ':'))
+        at++;
+    int64_t value = 0;
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        value = value * 10 + (*at - '0');
+        if (value > LONGEST_LENGTH)
+            return 0;
+    }
+    /* 1e30 and 1.5 are no lengths */
+    return at < end && (*at == '.' || *at == 'e' || *at == 'E') ? 0 : value;
+}
+
+/* ---- all of it ---- */
 
 int model_weights(struct model_weights *out, const struct model_files *files, struct error **err) {
     cleanup_model_weights struct model_weights weights = {.format = ""};
-    if (files->index != NULL) {
-        bool safe = text_contains(files->index_path, ".safetensors");
-        if (count_index(&weights, files, safe ? ".safetensors" : ".bin", err) < 0)
-            return -1;
-    }
+    if (count_index(&weights, files, err) < 0)
+        return -1;
     static const char *const suffixes[] = {".safetensors", ".bin", ".pt"};
     for (size_t i = 0; i < array_length(suffixes) && weights.format[0] == '\0'; i++)
         count_suffix(&weights, files, suffixes[i]);

@@ -1,6 +1,7 @@
 #include "git_internal.h"
 
 #include "base/text.h"
+#include "model/files.h"
 #include "model/project_path.h"
 
 #include <string.h>
@@ -46,6 +47,18 @@ int git_fill_model(struct model *model, const struct git_target *target, const c
     return model_complete_path(model, err);
 }
 
+/* What the session listed becomes the model's. */
+static int keep_files(struct model *model, struct model_files *files, struct error **err) {
+    if (files->count == 0)
+        return 0;
+    model->files = malloc(sizeof(*model->files));
+    if (model->files == NULL)
+        return error_no_memory(err);
+    *model->files = *files;
+    *files = (struct model_files){.items = NULL};
+    return 0;
+}
+
 static int resolve(struct model *out, const struct model_request *request,
                    struct git_session *session, struct error **err) {
     cleanup_free char *path = NULL;
@@ -55,10 +68,13 @@ static int resolve(struct model *out, const struct model_request *request,
     bool wants_card = model_needs_card(request);
     cleanup_git_target struct git_target target = {0};
     cleanup_buffer struct buffer readme = BUFFER_INIT(GIT_README_LIMIT);
+    cleanup_model_files struct model_files files = {.items = NULL};
+    session->files = request->list_files ? &files : NULL;
     if (git_fetch_target(&target, wants_card ? &readme : NULL, session, request, err) < 0)
         return -1;
     cleanup_model struct model model = {0};
-    if (git_fill_model(&model, &target, path, session->url, err) < 0)
+    if (git_fill_model(&model, &target, path, session->url, err) < 0 ||
+        keep_files(&model, &files, err) < 0)
         return -1;
     int taken = wants_card ? model_take_card(&model, request, readme.data, readme.length, err)
                            : model_take_overrides(&model, request, err);

@@ -132,6 +132,8 @@ static int fetch_readme(struct buffer *readme, git_repository *repository, git_r
         return git_failure(err, ERROR_INTERNAL, NULL, target->commit);
     if (download(remote, target, session, err) < 0)
         return -1;
+    if (session->files != NULL && git_list_files(session->files, repository, &commit, err) < 0)
+        return -1;
     return git_read_readme(readme, repository, &commit, session->url, err);
 }
 

@@ -27,6 +27,7 @@ struct git_session {
     char *service;       /* what answered info/refs, without that: where the pack is asked for */
     uint64_t received;   /* bytes of packs */
     struct error *error; /* what went wrong inside a callback of libgit2 */
+    struct model_files *files; /* gets the files of the commit that is fetched; NULL: not wanted */
 };
 
 int git_session_start(struct git_session *session, const struct git_options *options,
@@ -90,6 +91,16 @@ int git_fetch_target(struct git_target *target, struct buffer *readme, struct gi
 /* Appends README.md at the commit. ERROR_MODEL when it is not there. */
 int git_read_readme(struct buffer *out, git_repository *repository, const git_oid *commit,
                     const char *name, struct error **err);
+
+/* ---- git_files.c ---- */
+
+/*
+ * Adds the files at COMMIT, with sizes (of pointers of Git LFS: the object's), config.json and the
+ * index of the weights. At most 5,000 files; what cannot be read is left out. -1 only without
+ * memory.
+ */
+int git_list_files(struct model_files *out, git_repository *repository, const git_oid *commit,
+                   struct error **err);
 
 /* ---- git_directory.c ---- */
 

@@ -50,6 +50,7 @@ static int fetch_card(struct model *model, const struct gitlab *gitlab, struct e
     if (git_resolve(&fetched, &request, &options, gitlab->http, gitlab->deps, gitlab->deadline_ms,
                     err) < 0)
         return -1;
+    model->files = steal_pointer(fetched.files);
     if (model_set(&model->pipeline_tag, fetched.pipeline_tag, err) < 0 ||
         model_set(&model->library_name, fetched.library_name, err) < 0)
         return -1;

@@ -5,209 +5,148 @@
 
 #include <string.h>
 
-/* What cannot be learnt soon stays unknown: a deploy does not wait long for it. */
-static const struct retry_policy two_attempts = {
-    .attempts = 2,
-    .first_ms = 200,
-    .longest_ms = 3000,
-    .idempotent = true,
+/* What is asked for next; each waits for the answers of the one before. */
+enum phase {
+    PHASE_TREE,     /* all files, a page at a time */
+    PHASE_TOP,      /* there are too many: those at the top, where the weights are */
+    PHASE_SIZES,    /* sizes, and the texts that say what the model needs */
+    PHASE_GUESS,    /* no list may be read: files that models usually have */
+    PHASE_POINTERS, /* sizes that nobody told, from the pointers of the weights */
+    PHASE_OBJECTS,  /* does Git LFS have them? */
+    PHASE_END,
 };
 
-static const char *const accept_json[] = {"Accept: application/json", NULL};
-static const char *const accept_lfs[] = {"Accept: application/vnd.git-lfs+json", NULL};
-
-enum purpose { CONFIG, TOKENIZER, INDEX, SIZES, POINTER, OBJECTS };
-
-/* The requests of one round. */
-struct round {
-    struct http_request requests[FILES_AT_ONCE];
-    struct http_result results[FILES_AT_ONCE];
-    enum purpose purposes[FILES_AT_ONCE];
-    struct model_file *pointers[FILES_AT_ONCE]; /* for POINTER */
-    char *urls[FILES_AT_ONCE];
-    char *bodies[FILES_AT_ONCE];
-    size_t count;
-};
-
-struct reader {
+struct gitlab_files {
     struct gitlab gitlab;
     struct model_request request;
     const struct model *model;
-    struct model_files *files;
+    struct files_server server;
     char *key;   /* of the project in a path */
     char *basic; /* secret: for Git LFS */
+    char *lfs;   /* where Git LFS is asked */
+    struct model_files files;
+    struct files_round round;
+    enum phase phase;
+    int pages;
+    char page_token[512];
+    size_t pointers; /* asked for so far */
+    size_t objects;
+    bool late; /* the time is up */
 };
 
-static void reader_free(struct reader *reader) {
-    gitlab_end(&reader->gitlab);
-    free(reader->key);
-    secret_free(reader->basic);
-}
+/* The paths that models have without any list; the weights are those of a model in one file. */
+static const char *const usual_indices[] = {"model.safetensors.index.json",
+                                            "pytorch_model.bin.index.json"};
+static const char usual_weights[] = "model.safetensors";
 
-static void round_free(struct round *round) {
-    for (size_t i = 0; i < round->count; i++) {
-        http_result_free(&round->results[i]);
-        free(round->urls[i]);
-        free(round->bodies[i]);
-    }
-    *round = (struct round){.count = 0};
-}
+/* ---- failures ---- */
 
-/* ---- sending ---- */
-
-/* Takes over URL and BODY (NULL: GET); a NULL URL is a lack of memory. Nothing when it is full. */
-static int ask(struct round *round, const struct reader *reader, enum purpose purpose, char *url,
-               char *body, size_t limit, struct error **err) {
-    if (url == NULL || round->count >= FILES_AT_ONCE) {
-        free(url);
-        free(body);
-        return url == NULL ? error_no_memory(err) : 0;
-    }
-    size_t i = round->count++;
-    bool lfs = purpose == OBJECTS;
-    round->purposes[i] = purpose;
-    round->urls[i] = url;
-    round->bodies[i] = body;
-    round->requests[i] = (struct http_request){
-        .method = body != NULL ? "POST" : "GET",
-        .url = url,
-        .headers = lfs ? accept_lfs : accept_json,
-        .authorization = lfs ? reader->basic : reader->gitlab.authorization,
-        .content_type = body == NULL ? NULL
-                        : lfs        ? "application/vnd.git-lfs+json"
-                                     : "application/json",
-        .body = body,
-        .body_length = body != NULL ? strlen(body) : 0,
-        .trust = &reader->gitlab.trust,
-        .body_limit = limit,
-        .timeout_ms = reader->gitlab.options->request_timeout_ms,
-        .retry = &two_attempts,
-        .server = "GitLab",
-    };
-    return 0;
-}
-
-static int send_round(struct round *round, const struct reader *reader, struct error **err) {
-    if (round->count == 0)
+/* A failure as text into the list of what is unknown, once a cause. -1 only without memory. */
+static int note_failure(struct gitlab_files *reading, struct error **failure, struct error **err) {
+    if (*failure == NULL)
         return 0;
-    if (http_send(reader->gitlab.http, round->requests, round->count, round->results,
-                  reader->gitlab.deadline_ms, err) < 0)
-        return -1;
-    for (size_t i = 0; i < round->count; i++) {
-        struct error *error = round->results[i].error;
-        if (error != NULL && (error->kind == ERROR_CANCELED || error->kind == ERROR_DEADLINE))
-            return error_take(err, steal_pointer(round->results[i].error));
-    }
-    return 0;
-}
-
-/* The answer's own failure as text into OUT->unknown, once a cause. -1 only without memory. */
-static int note_failure(struct model_files *files, const struct error *failure,
-                        struct error **err) {
-    if (failure == NULL || strings_contain(&files->unknown, failure->message))
-        return 0;
-    return strings_add(&files->unknown, failure->message, err);
-}
-
-/* True for an answer that can be read; else the reason is noted. */
-static bool is_good(struct model_files *files, const struct http_result *result, const char *what,
-                    int *status, struct error **err) {
-    *status = 0;
-    if (result->error != NULL) {
-        *status = note_failure(files, result->error, err);
-        return false;
-    }
-    if (result->response.status == 200)
-        return true;
-    struct error *failure = NULL;
-    gitlab_status_error(&failure, &result->response, what);
-    *status = note_failure(files, failure, err);
-    error_free(failure);
-    return false;
+    model_clean_error(failure, reading->gitlab.options->token);
+    struct strings *unknown = &reading->files.unknown;
+    const char *message = (*failure)->message;
+    const char *hint = (*failure)->http_status == 403 ? (*failure)->hint : NULL;
+    int result = 0;
+    if (!strings_contain(unknown, message))
+        result = hint != NULL ? strings_add_format(unknown, err, "%s. %s", message, hint)
+                              : strings_add(unknown, message, err);
+    error_free(*failure);
+    *failure = NULL;
+    return result;
 }
 
 /* A failure to understand an answer is noted; a lack of memory is one. */
-static int settle(struct model_files *files, int result, struct error *failure,
+static int settle(struct gitlab_files *reading, int result, struct error *failure,
                   struct error **err) {
     if (result == 0)
         return 0;
     if (failure == NULL || failure->kind == ERROR_INTERNAL)
         return error_take(err, failure);
-    int noted = note_failure(files, failure, err);
-    error_free(failure);
-    return noted;
+    return note_failure(reading, &failure, err);
 }
 
-/* ---- the tree ---- */
-
-static char *tree_url(const struct reader *reader, const char *page_token, struct error **err) {
-    return text_format(err,
-                       "%s/api/v4/projects/%s/repository/tree?ref=%s&recursive=true&per_page=%d"
-                       "&pagination=keyset%s%s",
-                       reader->gitlab.base, reader->key, reader->model->commit, FILES_PAGE,
-                       page_token[0] != '\0' ? "&page_token=" : "", page_token);
-}
-
-/* 1: the tree is known (at least in part), 0: it is not and the reason is noted. */
-static int read_tree(struct reader *reader, struct error **err) {
-    char token[512] = "";
-    for (int page = 0; page < FILES_PAGES; page++) {
-        struct round round = {.count = 0};
-        int status =
-            ask(&round, reader, CONFIG, tree_url(reader, token, err), NULL, FILES_TREE_LIMIT, err);
-        if (status == 0)
-            status = send_round(&round, reader, err);
-        bool good = status == 0 &&
-                    is_good(reader->files, &round.results[0], "the list of files", &status, err);
-        bool more = false;
-        if (good) {
-            struct error *failure = NULL;
-            int taken = files_take_tree(reader->files, &round.results[0].response, &failure);
-            good = taken == 0;
-            status = settle(reader->files, taken, failure, err);
-            more = good && files_next_page(&round.results[0].response, token, sizeof(token));
-        }
-        round_free(&round);
-        if (status < 0)
-            return -1;
-        if (!good) {
-            reader->files->truncated = true;
-            return page > 0 ? 1 : 0;
-        }
-        if (!more)
-            return 1;
+/* 1 for an answer that can be read, 0 when there is none and the reason is noted. */
+static int has_answer(struct gitlab_files *reading, size_t i, struct error **err) {
+    struct http_result *result = &reading->round.results[i];
+    struct error *failure = NULL;
+    if (result->error != NULL) {
+        reading->late |= result->error->kind == ERROR_DEADLINE;
+        failure = steal_pointer(result->error);
+    } else if (result->response.status == 200) {
+        return 1;
+    } else {
+        gitlab_status_error(&failure, &result->response,
+                            files_purpose_text(reading->round.purposes[i]));
     }
-    reader->files->truncated = true;
-    return 1;
+    return note_failure(reading, &failure, err);
 }
 
-/* ---- sizes and configuration ---- */
+static bool is_absent(const struct http_result *result) {
+    return result->error == NULL && result->response.status == 404;
+}
 
-static char *raw_url(const struct reader *reader, const char *path, struct error **err) {
+/* ---- asking ---- */
+
+static int ask(struct gitlab_files *reading, const struct files_ask *ask, struct error **err) {
+    return files_round_ask(&reading->round, &reading->server, ask, err);
+}
+
+static int ask_for_tree(struct gitlab_files *reading, bool recursive, struct error **err) {
+    const char *token = reading->page_token;
+    return ask(reading,
+               &(struct files_ask){
+                   .purpose = FILES_FOR_TREE,
+                   .url = text_format(err,
+                                      "%s/api/v4/projects/%s/repository/tree?ref=%s%s&per_page=%d"
+                                      "&pagination=keyset%s%s",
+                                      reading->gitlab.base, reading->key, reading->model->commit,
+                                      recursive ? "&recursive=true" : "", FILES_PAGE,
+                                      token[0] != '\0' ? "&page_token=" : "", token),
+                   .limit = FILES_TREE_LIMIT},
+               err);
+}
+
+/* The text of a file as Git has it: of a file in LFS its pointer. */
+static int ask_for_text(struct gitlab_files *reading, enum files_purpose purpose, const char *path,
+                        size_t limit, struct error **err) {
     cleanup_free char *encoded = text_percent_encode(path, err);
-    return encoded != NULL
-               ? text_format(err, "%s/api/v4/projects/%s/repository/files/%s/raw?ref=%s",
-                             reader->gitlab.base, reader->key, encoded, reader->model->commit)
-               : NULL;
+    if (encoded == NULL)
+        return -1;
+    return ask(reading,
+               &(struct files_ask){.purpose = purpose,
+                                   .url = text_format(err,
+                                                      "%s/api/v4/projects/%s/repository/files/%s/"
+                                                      "raw?ref=%s",
+                                                      reading->gitlab.base, reading->key, encoded,
+                                                      reading->model->commit),
+                                   .name = path,
+                                   .limit = limit},
+               err);
 }
 
-static int ask_for_file(struct round *round, const struct reader *reader, enum purpose purpose,
-                        const char *path, size_t limit, struct error **err) {
-    if (model_files_find(reader->files, path) == NULL)
-        return 0;
-    return ask(round, reader, purpose, raw_url(reader, path, err), NULL, limit, err);
-}
-
-static int ask_for_index(struct round *round, struct reader *reader, struct error **err) {
-    static const char *const names[] = {"model.safetensors.index.json",
-                                        "pytorch_model.bin.index.json"};
-    for (size_t i = 0; i < array_length(names); i++) {
-        if (model_files_find(reader->files, names[i]) == NULL)
+static int ask_for_configuration(struct gitlab_files *reading, bool blindly, struct error **err) {
+    const struct {
+        enum files_purpose purpose;
+        const char *path;
+        size_t limit;
+    } texts[] = {
+        {FILES_FOR_CONFIG, "config.json", FILES_CONFIG_LIMIT},
+        {FILES_FOR_TOKENIZER, "tokenizer_config.json", FILES_TOKENIZER_LIMIT},
+        {FILES_FOR_INDEX, usual_indices[0], FILES_INDEX_LIMIT},
+        {FILES_FOR_INDEX, usual_indices[1], FILES_INDEX_LIMIT},
+    };
+    bool has_index = false;
+    for (size_t i = 0; i < array_length(texts); i++) {
+        bool index = texts[i].purpose == FILES_FOR_INDEX;
+        if (!blindly &&
+            (model_files_find(&reading->files, texts[i].path) == NULL || (index && has_index)))
             continue;
-        reader->files->index_path = text_copy(names[i], err);
-        if (reader->files->index_path == NULL)
+        has_index |= index;
+        if (ask_for_text(reading, texts[i].purpose, texts[i].path, texts[i].limit, err) < 0)
             return -1;
-        return ask_for_file(round, reader, INDEX, names[i], FILES_INDEX_LIMIT, err);
     }
     return 0;
 }
@@ -224,9 +163,9 @@ static const struct model_file **by_weight(const struct model_files *files, size
     return order;
 }
 
-static int ask_for_sizes(struct round *round, const struct reader *reader, struct error **err) {
+static int ask_for_sizes(struct gitlab_files *reading, struct error **err) {
     size_t count = 0;
-    const struct model_file **order = by_weight(reader->files, &count);
+    const struct model_file **order = by_weight(&reading->files, &count);
     if (order == NULL)
         return error_no_memory(err);
     if (count > FILES_SIZED)
@@ -234,21 +173,92 @@ static int ask_for_sizes(struct round *round, const struct reader *reader, struc
     int result = 0;
     for (size_t start = 0; start < count && result == 0; start += FILES_SIZES) {
         size_t some = count - start < FILES_SIZES ? count - start : FILES_SIZES;
-        char *body = files_size_query(reader->model, order + start, some, err);
-        if (body == NULL)
-            result = -1;
-        else
-            result =
-                ask(round, reader, SIZES, text_format(err, "%s/api/graphql", reader->gitlab.base),
-                    body, FILES_ANSWER_LIMIT, err);
+        char *body = files_size_query(reading->model, order + start, some, err);
+        result = body == NULL ? -1
+                              : ask(reading,
+                                    &(struct files_ask){.purpose = FILES_FOR_SIZES,
+                                                        .url = text_format(err, "%s/api/graphql",
+                                                                           reading->gitlab.base),
+                                                        .body = body,
+                                                        .limit = FILES_ANSWER_LIMIT},
+                                    err);
     }
     free(order);
     return result;
 }
 
+static int ask_for_pointers(struct gitlab_files *reading, struct error **err) {
+    for (size_t i = 0; i < reading->files.count && reading->pointers < FILES_POINTERS &&
+                       reading->round.count < FILES_AT_ONCE;
+         i++) {
+        struct model_file *file = &reading->files.items[i];
+        if (file->size >= 0 || file->asked || !model_file_is_weights(file->path))
+            continue;
+        file->asked = true;
+        reading->pointers++;
+        if (ask_for_text(reading, FILES_FOR_POINTER, file->path, FILES_POINTER_LIMIT, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int ask_for_some_objects(struct gitlab_files *reading, const struct model_file *const *some,
+                                size_t count, struct error **err) {
+    char *body = files_batch_body(some, count, err);
+    if (body == NULL)
+        return -1;
+    return ask(reading,
+               &(struct files_ask){.purpose = FILES_FOR_OBJECTS,
+                                   .url = text_copy(reading->lfs, err),
+                                   .body = body,
+                                   .limit = FILES_ANSWER_LIMIT},
+               err);
+}
+
+static int ask_for_objects(struct gitlab_files *reading, struct error **err) {
+    const struct model_file *some[FILES_OBJECTS];
+    size_t count = 0;
+    for (size_t i = 0; i < reading->files.count && reading->objects < FILES_OBJECTS_MOST; i++) {
+        if (reading->files.items[i].object != MODEL_OBJECT_UNKNOWN)
+            continue;
+        some[count++] = &reading->files.items[i];
+        reading->objects++;
+        if (count < FILES_OBJECTS)
+            continue;
+        if (ask_for_some_objects(reading, some, count, err) < 0)
+            return -1;
+        count = 0;
+    }
+    return count > 0 ? ask_for_some_objects(reading, some, count, err) : 0;
+}
+
+static int fill_round(struct gitlab_files *reading, struct error **err) {
+    switch (reading->phase) {
+    case PHASE_TREE:
+        return ask_for_tree(reading, true, err);
+    case PHASE_TOP:
+        return ask_for_tree(reading, false, err);
+    case PHASE_SIZES:
+        return ask_for_configuration(reading, false, err) < 0 ? -1 : ask_for_sizes(reading, err);
+    case PHASE_GUESS:
+        return ask_for_configuration(reading, true, err) < 0
+                   ? -1
+                   : ask_for_text(reading, FILES_FOR_POINTER, usual_weights, FILES_POINTER_LIMIT,
+                                  err);
+    case PHASE_POINTERS:
+        return ask_for_pointers(reading, err);
+    case PHASE_OBJECTS:
+        return ask_for_objects(reading, err);
+    case PHASE_END:
+        break;
+    }
+    return 0;
+}
+
+/* ---- taking answers ---- */
+
 static int take_text(char **out, struct http_response *response, struct error **err) {
-    /* libcurl's answer may hold any byte; JSON may not hold NUL */
-    char *text = text_copy_bytes(buffer_text(&response->body), response->body.length, err);
+    char *text = buffer_steal(&response->body, "a text of the model", err);
     if (text == NULL)
         return -1;
     free(*out);
@@ -256,221 +266,285 @@ static int take_text(char **out, struct http_response *response, struct error **
     return 0;
 }
 
-static int take_answer(struct reader *reader, struct round *round, size_t i, bool *no_sizes,
-                       struct error **err) {
-    struct model_files *files = reader->files;
-    struct http_response *response = &round->results[i].response;
-    static const char *const names[] = {
-        [CONFIG] = "config.json",           [TOKENIZER] = "tokenizer_config.json",
-        [INDEX] = "the index of weights",   [SIZES] = "the sizes of the files",
-        [POINTER] = "a pointer of Git LFS", [OBJECTS] = "the objects of Git LFS",
-    };
-    int status = 0;
-    if (!is_good(files, &round->results[i], names[round->purposes[i]], &status, err)) {
-        *no_sizes |= round->purposes[i] == SIZES;
-        return status;
-    }
+/* Of the index only the names of the shards are kept: it has megabytes of names of tensors. */
+static int take_index(struct gitlab_files *reading, size_t i, struct error **err) {
+    struct model_files *files = &reading->files;
+    const struct buffer *body = &reading->round.results[i].response.body;
+    const char *path = reading->round.names[i];
+    if (files->index_path != NULL)
+        return 0;
+    files->index_path = text_copy(path, err);
+    if (files->index_path == NULL)
+        return -1;
+    const char *suffix = text_contains(path, ".safetensors") ? ".safetensors" : ".bin";
+    return model_index_shards(&files->shards, buffer_text(body), body->length, suffix, err);
+}
+
+static int take_tree(struct gitlab_files *reading, size_t i, struct error **err) {
+    const struct http_response *response = &reading->round.results[i].response;
     struct error *failure = NULL;
-    int result = 0;
-    switch (round->purposes[i]) {
-    case CONFIG:
-        return take_text(&files->config, response, err);
-    case TOKENIZER:
-        return take_text(&files->tokenizer_config, response, err);
-    case INDEX:
-        files->index_length = response->body.length;
-        return take_text(&files->index, response, err);
-    case SIZES:
-        result = files_take_sizes(files, response, &failure);
-        *no_sizes |= result < 0;
-        break;
-    case OBJECTS:
-        result = files_take_batch(files, response, &failure);
-        break;
-    case POINTER:
-        break;
+    int taken = files_take_tree(&reading->files, response, &failure);
+    if (taken < 0) {
+        reading->files.truncated = true;
+        reading->page_token[0] = '\0';
+        return settle(reading, taken, failure, err);
     }
-    return settle(files, result, failure, err);
-}
-
-static int send_and_take(struct reader *reader, struct round *round, bool *no_sizes,
-                         struct error **err) {
-    int result = send_round(round, reader, err);
-    for (size_t i = 0; i < round->count && result == 0; i++)
-        result = take_answer(reader, round, i, no_sizes, err);
-    return result;
-}
-
-/* ---- pointers, where GraphQL does not tell ---- */
-
-static void take_pointer(struct model_file *file, const struct http_result *result) {
-    int64_t size = 0;
-    char oid[65];
-    if (result->error != NULL || result->response.status != 200)
-        return;
-    const struct buffer *body = &result->response.body;
-    if (model_read_pointer(oid, &size, buffer_text(body), body->length)) {
-        memcpy(file->oid, oid, sizeof(oid));
-        file->object = MODEL_OBJECT_UNKNOWN;
-        file->size = size;
-    } else {
-        file->size = (int64_t)body->length;
-    }
-}
-
-static int read_some_pointers(struct reader *reader, size_t *at, size_t *asked,
-                              struct error **err) {
-    struct round round = {.count = 0};
-    int result = 0;
-    for (; *at < reader->files->count && round.count < FILES_AT_ONCE && *asked < FILES_POINTERS &&
-           result == 0;
-         (*at)++) {
-        struct model_file *file = &reader->files->items[*at];
-        if (file->size >= 0 || !model_file_is_weights(file->path) || file->blob[0] == '\0')
-            continue;
-        round.pointers[round.count] = file;
-        char *url = text_format(err, "%s/api/v4/projects/%s/repository/blobs/%s/raw",
-                                reader->gitlab.base, reader->key, file->blob);
-        result = ask(&round, reader, POINTER, url, NULL, FILES_POINTER_LIMIT, err);
-        (*asked)++;
-    }
-    if (result == 0)
-        result = send_round(&round, reader, err);
-    for (size_t i = 0; i < round.count && result == 0; i++)
-        take_pointer(round.pointers[i], &round.results[i]);
-    round_free(&round);
-    return result;
-}
-
-static int read_pointers(struct reader *reader, struct error **err) {
-    size_t at = 0;
-    size_t asked = 0;
-    while (at < reader->files->count && asked < FILES_POINTERS)
-        if (read_some_pointers(reader, &at, &asked, err) < 0)
-            return -1;
+    if (!files_next_page(response, reading->page_token, sizeof(reading->page_token)))
+        reading->page_token[0] = '\0';
     return 0;
 }
 
-/* ---- Git LFS ---- */
+/* The file NAME, which is added when only its name was known. */
+static struct model_file *file_of(struct gitlab_files *reading, const char *name,
+                                  struct error **err) {
+    struct model_file *file = model_files_find(&reading->files, name);
+    return file != NULL ? file : model_files_add(&reading->files, name, err);
+}
 
-static int set_basic(struct reader *reader, struct error **err) {
-    const struct gitlab_options *options = reader->gitlab.options;
+static int take_pointer(struct gitlab_files *reading, size_t i, struct error **err) {
+    struct model_file *file = file_of(reading, reading->round.names[i], err);
+    if (file == NULL)
+        return -1;
+    files_take_pointer(file, &reading->round.results[i].response);
+    return 0;
+}
+
+/* What an answer that is no success means, where that is more than "not known". */
+static int take_refusal(struct gitlab_files *reading, size_t i, struct error **err) {
+    const struct files_round *round = &reading->round;
+    enum files_purpose purpose = round->purposes[i];
+    if (purpose == FILES_FOR_TREE) {
+        reading->files.truncated = true;
+        reading->page_token[0] = '\0';
+    }
+    if (is_absent(&round->results[i]) && reading->files.guessed && purpose != FILES_FOR_OBJECTS) {
+        struct model_file *file = model_files_find(&reading->files, round->names[i]);
+        if (file != NULL)
+            file->absent = true;
+        return 0;
+    }
+    /* larger than any pointer: the file is in Git itself */
+    if (purpose == FILES_FOR_POINTER && round->results[i].too_large) {
+        struct model_file *file = file_of(reading, round->names[i], err);
+        if (file != NULL)
+            file->asked = true;
+        return file != NULL ? 0 : -1;
+    }
+    return has_answer(reading, i, err) < 0 ? -1 : 0;
+}
+
+static int take_answer(struct gitlab_files *reading, size_t i, struct error **err) {
+    struct http_result *result = &reading->round.results[i];
+    if (result->error != NULL || result->response.status != 200)
+        return take_refusal(reading, i, err);
+    struct error *failure = NULL;
+    int taken = 0;
+    switch (reading->round.purposes[i]) {
+    case FILES_FOR_TREE:
+        return take_tree(reading, i, err);
+    case FILES_FOR_CONFIG:
+        return take_text(&reading->files.config, &result->response, err);
+    case FILES_FOR_TOKENIZER:
+        reading->files.tokenizer_limit = model_tokenizer_limit(buffer_text(&result->response.body),
+                                                               result->response.body.length);
+        return 0;
+    case FILES_FOR_INDEX:
+        return take_index(reading, i, err);
+    case FILES_FOR_POINTER:
+        return take_pointer(reading, i, err);
+    case FILES_FOR_SIZES:
+        taken = files_take_sizes(&reading->files, &result->response, &failure);
+        break;
+    case FILES_FOR_OBJECTS:
+        taken = files_take_batch(&reading->files, &result->response, &failure);
+        break;
+    }
+    return settle(reading, taken, failure, err);
+}
+
+/* ---- one phase after the other ---- */
+
+/* Nothing could be listed: the names of an index and of usual files still say much. */
+static int begin_guessing(struct gitlab_files *reading) {
+    reading->files.guessed = true;
+    reading->phase = PHASE_GUESS;
+    return 0;
+}
+
+static int after_tree(struct gitlab_files *reading) {
+    int most = reading->phase == PHASE_TREE ? FILES_PAGES : FILES_TOP_PAGES;
+    bool more = reading->page_token[0] != '\0';
+    reading->pages++;
+    if (more && reading->pages < most)
+        return 0;
+    if (reading->phase == PHASE_TREE && reading->files.count == 0 && reading->files.truncated)
+        return begin_guessing(reading);
+    bool too_many = more && reading->phase == PHASE_TREE;
+    reading->files.truncated |= more;
+    reading->page_token[0] = '\0';
+    reading->pages = 0;
+    reading->phase = too_many ? PHASE_TOP : PHASE_SIZES;
+    return 0;
+}
+
+/* The shards that an index names, as files of which nothing is known. */
+static int after_guess(struct gitlab_files *reading, struct error **err) {
+    for (size_t i = 0; i < reading->files.shards.count; i++)
+        if (file_of(reading, reading->files.shards.items[i], err) == NULL)
+            return -1;
+    reading->phase = PHASE_POINTERS;
+    return 0;
+}
+
+static int advance(struct gitlab_files *reading, struct error **err) {
+    switch (reading->phase) {
+    case PHASE_TREE:
+    case PHASE_TOP:
+        return after_tree(reading);
+    case PHASE_SIZES:
+        reading->phase = PHASE_POINTERS;
+        return 0;
+    case PHASE_GUESS:
+        return after_guess(reading, err);
+    case PHASE_POINTERS: /* until there is none left to ask for */
+        return 0;
+    case PHASE_OBJECTS:
+    case PHASE_END:
+        reading->phase = PHASE_END;
+        break;
+    }
+    return 0;
+}
+
+static int take_round(struct gitlab_files *reading, struct error **err) {
+    for (size_t i = 0; i < reading->round.count; i++)
+        if (take_answer(reading, i, err) < 0)
+            return -1;
+    files_round_clear(&reading->round);
+    if (reading->late) {
+        reading->phase = PHASE_END;
+        return 0;
+    }
+    return advance(reading, err);
+}
+
+int gitlab_files_step(struct gitlab_files *reading, struct error **err) {
+    while (reading->phase != PHASE_END) {
+        if (reading->round.batch != NULL) {
+            if (!http_batch_is_done(reading->round.batch))
+                return 0;
+            if (take_round(reading, err) < 0)
+                return -1;
+            continue;
+        }
+        if (fill_round(reading, err) < 0)
+            return -1;
+        if (reading->round.count == 0) /* nothing to ask for: on */
+            reading->phase = reading->phase == PHASE_POINTERS ? PHASE_OBJECTS : PHASE_END;
+        else if (files_round_send(&reading->round, reading->gitlab.http,
+                                  reading->gitlab.deadline_ms, err) < 0)
+            return -1;
+    }
+    return 1;
+}
+
+/* ---- beginning and end ---- */
+
+static int make_basic(char **out, const struct gitlab_options *options, struct error **err) {
     if (text_is_empty(options->token))
         return 0;
     const char *user = text_is_empty(options->username) ? "oauth2" : options->username;
     cleanup_secret char *plain = text_format(err, "%s:%s", user, options->token);
     if (plain == NULL)
         return -1;
-    struct buffer value = BUFFER_INIT(16 * 1024);
+    struct buffer value = BUFFER_INIT(64 * 1024);
     value.secret = true;
     if (buffer_append_text(&value, "Basic ") == 0)
         (void)base64_encode(&value, plain, strlen(plain));
-    reader->basic = buffer_steal(&value, "the login for Git LFS", err);
+    *out = buffer_steal(&value, "the login for Git LFS", err);
     buffer_free(&value);
-    return reader->basic != NULL ? 0 : -1;
+    return *out != NULL ? 0 : -1;
 }
 
-static int ask_for_objects(struct round *round, const struct reader *reader, struct error **err) {
-    const struct model_file *some[FILES_OBJECTS];
-    size_t count = 0;
-    size_t all = 0;
-    for (size_t i = 0; i <= reader->files->count; i++) {
-        bool end = i == reader->files->count || all == FILES_OBJECTS_MOST;
-        if (!end && reader->files->items[i].object == MODEL_OBJECT_UNKNOWN) {
-            some[count++] = &reader->files->items[i];
-            all++;
-        }
-        if (count == FILES_OBJECTS || (end && count > 0)) {
-            char *body = files_batch_body(some, count, err);
-            if (body == NULL)
-                return -1;
-            char *url = text_format(err, "%s/%s.git/info/lfs/objects/batch", reader->gitlab.base,
-                                    reader->model->path);
-            if (ask(round, reader, OBJECTS, url, body, FILES_ANSWER_LIMIT, err) < 0)
-                return -1;
-            count = 0;
-        }
-        if (end)
-            break;
-    }
-    return 0;
-}
-
-static int read_objects(struct reader *reader, struct error **err) {
-    struct round round = {.count = 0};
-    bool unused = false;
-    int result = set_basic(reader, err);
-    if (result == 0)
-        result = ask_for_objects(&round, reader, err);
-    if (result == 0)
-        result = send_and_take(reader, &round, &unused, err);
-    round_free(&round);
-    return result;
-}
-
-/* ---- all of it ---- */
-
-static int read_sizes_and_configuration(struct reader *reader, struct error **err) {
-    struct round round = {.count = 0};
-    bool no_sizes = false;
-    int result = ask_for_file(&round, reader, CONFIG, "config.json", FILES_CONFIG_LIMIT, err);
-    if (result == 0)
-        result = ask_for_file(&round, reader, TOKENIZER, "tokenizer_config.json",
-                              FILES_TOKENIZER_LIMIT, err);
-    if (result == 0)
-        result = ask_for_index(&round, reader, err);
-    if (result == 0)
-        result = ask_for_sizes(&round, reader, err);
-    if (result == 0)
-        result = send_and_take(reader, &round, &no_sizes, err);
-    round_free(&round);
-    if (result == 0 && no_sizes)
-        result = read_pointers(reader, err);
-    return result;
-}
-
-static int read_all(struct reader *reader, struct error **err) {
-    if (gitlab_start(&reader->gitlab, err) < 0)
+static int start_with_gitlab(struct gitlab_files *reading, struct error **err) {
+    const struct model *model = reading->model;
+    if (gitlab_start(&reading->gitlab, err) < 0)
         return -1;
-    bool by_id = !text_is_empty(reader->model->id);
-    reader->key =
-        by_id ? text_copy(reader->model->id, err) : text_percent_encode(reader->model->path, err);
-    if (reader->key == NULL)
-        return -1;
-    int known = read_tree(reader, err);
-    if (known <= 0)
-        return known;
-    if (read_sizes_and_configuration(reader, err) < 0)
-        return -1;
-    return read_objects(reader, err);
+    bool by_id = !text_is_empty(model->id);
+    reading->key = by_id ? text_copy(model->id, err) : text_percent_encode(model->path, err);
+    reading->lfs =
+        text_format(err, "%s/%s.git/info/lfs/objects/batch", reading->gitlab.base, model->path);
+    return reading->key != NULL && reading->lfs != NULL ? 0 : -1;
 }
 
-int gitlab_read_files(struct model_files *out, const struct model *model,
-                      const struct gitlab_options *options, struct http_client *http,
-                      const struct deps *deps, int64_t deadline_ms, struct error **err) {
-    cleanup_model_files struct model_files files = {.items = NULL};
-    struct reader reader = {.model = model, .files = &files};
-    reader.request = (struct model_request){.repository = model->path,
-                                            .namespace_ = "",
-                                            .branch = "",
-                                            .tag = "",
-                                            .commit = model->commit,
-                                            .pipeline_tag = "",
-                                            .library_name = ""};
-    reader.gitlab = (struct gitlab){.request = &reader.request,
-                                    .options = options,
-                                    .http = http,
-                                    .deps = deps,
-                                    .deadline_ms = deadline_ms};
-    int result = read_all(&reader, err);
-    reader_free(&reader);
+/* The files are known already; only Git LFS is asked (git-lfs docs/api/server-discovery.md). */
+static int start_with_git(struct gitlab_files *reading, struct error **err) {
+    const struct gitlab_options *options = reading->gitlab.options;
+    const char *url = reading->model->git_url;
+    reading->gitlab.trust = (struct http_trust){.ca_pem = options->ca_pem,
+                                                .skip_verification = options->skip_verification};
+    reading->server.name = "Git LFS";
+    reading->phase = PHASE_OBJECTS;
+    reading->lfs = text_format(err, "%s%s/info/lfs/objects/batch", url,
+                               text_has_suffix(url, ".git") ? "" : ".git");
+    return reading->lfs != NULL ? 0 : -1;
+}
+
+int gitlab_files_start(struct gitlab_files **out, struct model *model,
+                       const struct gitlab_options *options, struct http_client *http,
+                       const struct deps *deps, int64_t deadline_ms, struct error **err) {
+    struct gitlab_files *reading = calloc(1, sizeof(*reading));
+    if (reading == NULL)
+        return error_no_memory(err);
+    reading->model = model;
+    reading->request = (struct model_request){.repository = model->path,
+                                              .namespace_ = "",
+                                              .branch = "",
+                                              .tag = "",
+                                              .commit = model->commit,
+                                              .pipeline_tag = "",
+                                              .library_name = ""};
+    reading->gitlab = (struct gitlab){.request = &reading->request,
+                                      .options = options,
+                                      .http = http,
+                                      .deps = deps,
+                                      .deadline_ms = deadline_ms};
+    reading->server = (struct files_server){.name = "GitLab"};
+    bool known = model->files != NULL;
+    int result = known ? start_with_git(reading, err) : start_with_gitlab(reading, err);
+    if (result == 0)
+        result = make_basic(&reading->basic, options, err);
     if (result < 0) {
-        model_clean_error(err, options->token);
+        gitlab_files_free(reading);
         return -1;
     }
-    for (size_t i = 0; i < files.unknown.count; i++)
-        text_make_printable(files.unknown.items[i]);
-    *out = files;
-    files = (struct model_files){.items = NULL};
+    if (known) {
+        reading->files = *model->files;
+        free(model->files);
+        model->files = NULL;
+    }
+    reading->server.trust = &reading->gitlab.trust;
+    reading->server.authorization = reading->gitlab.authorization;
+    reading->server.basic = reading->basic;
+    reading->server.timeout_ms = options->request_timeout_ms;
+    *out = reading;
     return 0;
+}
+
+struct model_files *gitlab_files_result(struct gitlab_files *reading) {
+    for (size_t i = 0; i < reading->files.unknown.count; i++)
+        text_make_printable(reading->files.unknown.items[i]);
+    return &reading->files;
+}
+
+void gitlab_files_free(struct gitlab_files *reading) {
+    if (reading == NULL)
+        return;
+    files_round_clear(&reading->round);
+    gitlab_end(&reading->gitlab);
+    free(reading->key);
+    free(reading->lfs);
+    secret_free(reading->basic);
+    model_files_free(&reading->files);
+    free(reading);
 }

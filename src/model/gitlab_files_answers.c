@@ -14,14 +14,16 @@ int files_take_tree(struct model_files *files, const struct http_response *respo
     cleanup_json json_t *rows = NULL;
     if (gitlab_parse_json(&rows, response, "the list of files", err) < 0)
         return -1;
+    if (!json_is_array(rows))
+        return error_new(err, ERROR_UNREACHABLE, "GitLab's list of files is no list");
     size_t i;
     json_t *row;
     json_array_foreach(rows, i, row) {
         const char *path = json_text_at(row, "path", NULL);
-        const char *blob = json_text_at(row, "id", NULL);
-        if (!text_equal(json_text_at(row, "type", NULL), "blob") || !is_usable(path))
+        if (!text_equal(json_text_at(row, "type", NULL), "blob") || !is_usable(path) ||
+            model_files_find(files, path) != NULL)
             continue;
-        if (model_files_add(files, path, blob != NULL ? blob : "", err) == NULL)
+        if (model_files_add(files, path, err) == NULL)
             return -1;
     }
     return 0;
@@ -104,7 +106,7 @@ static void take_node(struct model_files *files, const json_t *node) {
     const char *oid = json_text_at(node, "lfsOid", NULL);
     if (!is_oid(oid))
         return;
-    if (!json_is_true_at(node, "storedExternally", NULL)) {
+    if (json_is_false(json_object_get(node, "storedExternally"))) {
         file->lfs_off = true;
         return;
     }
@@ -129,6 +131,19 @@ int files_take_sizes(struct model_files *files, const struct http_response *resp
     json_t *node;
     json_array_foreach(nodes, i, node) take_node(files, node);
     return 0;
+}
+
+void files_take_pointer(struct model_file *file, const struct http_response *response) {
+    const struct buffer *body = &response->body;
+    int64_t size = 0;
+    char oid[65];
+    file->asked = true;
+    file->size = (int64_t)body->length;
+    if (!model_read_pointer(oid, &size, buffer_text(body), body->length))
+        return;
+    memcpy(file->oid, oid, sizeof(oid));
+    file->object = MODEL_OBJECT_UNKNOWN;
+    file->size = size;
 }
 
 /* ---- the LFS batch ---- */

@@ -1,19 +1,21 @@
 #pragma once
 
-/* The parts of gitlab_read_files. */
+/* The parts of the reading of a commit's files: rounds of requests, pure readers of their answers.
+ */
 
 #include "gitlab_internal.h"
 #include "model/gitlab_files.h"
 
 enum {
     FILES_PAGE = 100, /* rows of the tree in one answer (GitLab's most) */
-    FILES_PAGES = 20,
+    FILES_PAGES = 10,
+    FILES_TOP_PAGES = 3,
     FILES_SIZES = 50, /* names in one GraphQL query: 250 points of complexity are allowed */
-    FILES_SIZED = 1000,
+    FILES_SIZED = 400,
     FILES_POINTERS = 64,
     FILES_OBJECTS = 100, /* objects in one LFS batch, as git-lfs sends them */
-    FILES_OBJECTS_MOST = 1000,
-    FILES_AT_ONCE = 24, /* requests of one round */
+    FILES_OBJECTS_MOST = FILES_SIZED,
+    FILES_AT_ONCE = 16, /* requests of one round */
     FILES_CONFIG_LIMIT = 1024 * 1024,
     FILES_TOKENIZER_LIMIT = 4 * 1024 * 1024,
     FILES_INDEX_LIMIT = 16 * 1024 * 1024,
@@ -22,9 +24,63 @@ enum {
     FILES_POINTER_LIMIT = 1024,
 };
 
+/* ---- gitlab_files_round.c ---- */
+
+enum files_purpose {
+    FILES_FOR_TREE,
+    FILES_FOR_CONFIG,
+    FILES_FOR_TOKENIZER,
+    FILES_FOR_INDEX,
+    FILES_FOR_SIZES,
+    FILES_FOR_POINTER,
+    FILES_FOR_OBJECTS,
+};
+
+/* Requests that are sent together. */
+struct files_round {
+    struct http_request requests[FILES_AT_ONCE];
+    struct http_result results[FILES_AT_ONCE];
+    enum files_purpose purposes[FILES_AT_ONCE];
+    char *names[FILES_AT_ONCE]; /* path of the file in question, or NULL; owned */
+    char *urls[FILES_AT_ONCE];
+    char *bodies[FILES_AT_ONCE];
+    size_t count;
+    struct http_batch *batch; /* NULL: not sent */
+};
+
+/* Where to send, and with which rights. Borrowed. */
+struct files_server {
+    const struct http_trust *trust;
+    const char *authorization; /* for the API; secret; NULL: anonymous */
+    const char *basic;         /* for Git LFS; secret; NULL: anonymous */
+    int64_t timeout_ms;
+    const char *name; /* "GitLab" */
+};
+
+struct files_ask {
+    enum files_purpose purpose;
+    char *url;        /* taken over; NULL is a lack of memory */
+    char *body;       /* taken over; NULL: GET */
+    const char *name; /* path of the file, or NULL */
+    size_t limit;     /* of the answer's body */
+};
+
+/* Adds a request; does nothing when the round is full. */
+int files_round_ask(struct files_round *round, const struct files_server *server,
+                    const struct files_ask *ask, struct error **err);
+int files_round_send(struct files_round *round, struct http_client *http, int64_t deadline_ms,
+                     struct error **err);
+
+/* Ends it and frees everything. */
+void files_round_clear(struct files_round *round);
+
+/* What an answer is about, for people. */
+const char *files_purpose_text(enum files_purpose purpose);
+
 /* ---- gitlab_files_answers.c: pure ---- */
 
-/* Adds the files of a page of the tree (folders and submodules are left out). */
+/* Adds the files of a page of the tree that are not known yet (folders and submodules are left
+ * out). */
 int files_take_tree(struct model_files *files, const struct http_response *response,
                     struct error **err);
 
@@ -38,6 +94,9 @@ char *files_size_query(const struct model *model, const struct model_file *const
 /* Takes sizes and LFS ids; ERROR_MODEL or ERROR_UNREACHABLE when the answer has none. */
 int files_take_sizes(struct model_files *files, const struct http_response *response,
                      struct error **err);
+
+/* Takes a blob that may be a pointer of Git LFS. */
+void files_take_pointer(struct model_file *file, const struct http_response *response);
 
 /* Body of the LFS batch for COUNT files. NULL with an error. */
 char *files_batch_body(const struct model_file *const *files, size_t count, struct error **err);

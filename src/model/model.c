@@ -1,6 +1,7 @@
 #include "model_internal.h"
 
 #include "base/text.h"
+#include "model/files.h"
 
 #include <string.h>
 
@@ -24,6 +25,9 @@ void model_free(struct model *model) {
         return;
     free_fields(model);
     strings_free(&model->warnings);
+    model_files_free(model->files);
+    free(model->files);
+    model->files = NULL;
 }
 
 int model_set(char **field, const char *text, struct error **err) {
