@@ -23,6 +23,8 @@ struct cluster_facts {
     bool runtimes_are_partial; /* many candidates: containers were left out; see
                                   cluster_complete_runtime */
     struct gitlab_access gitlab;
+    int64_t claim_bytes;     /* capacity of PVC_NAME; -1: unknown */
+    char *claim_problem;     /* why it is, or NULL */
     struct strings warnings; /* Warning headers of the API server */
 };
 
@@ -33,9 +35,10 @@ void cluster_facts_free(struct cluster_facts *facts);
 /*
  * One batch: InferenceService (list by name), runtime by name or class, KServe probe, and, unless
  * the inputs give them or no GitLab is needed, ConfigMap aml-image-builder-config and Secret
- * aml-image-builder-secret. All that failed for want of rights is named together. Errors:
- * ERROR_REFUSED (rights, KServe not installed), ERROR_RUNTIME (no such runtime), ERROR_MODEL
- * (GitLab not configured), ERROR_UNREACHABLE.
+ * aml-image-builder-secret; with PVC_NAME and a model check the claim, which may be refused. All
+ * that failed for want of rights is named together. Errors: ERROR_REFUSED (rights, KServe not
+ * installed), ERROR_RUNTIME (no such runtime), ERROR_MODEL (GitLab not configured),
+ * ERROR_UNREACHABLE.
  */
 int cluster_facts_read(struct cluster_facts *out, const struct session *session,
                        const struct inputs *inputs, const struct deps *deps, int64_t deadline_ms,

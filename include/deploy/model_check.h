@@ -1,6 +1,8 @@
 #pragma once
 
-/* MODEL_CHECK: before anything is applied, do the model's files exist and fit disk and GPU memory?
+/*
+ * MODEL_CHECK and preflight's group "model": do the files of the commit exist on the server, and do
+ * they fit disk and GPU memory? Runs beside the deploy, in the background of its HTTP client.
  */
 
 #include "deploy/check.h"
@@ -11,34 +13,66 @@
 
 struct gitlab_access;
 
+/* What is checked, and with what. All borrowed, and to live as long as the check. */
 struct model_check {
     const struct inputs *inputs;
-    const struct model *model;
+    struct model *model; /* resolved; its list of files, where it has one, is taken */
     const struct gitlab_access *gitlab;
-    const json_t *runtime; /* or NULL */
+    const json_t *runtime; /* ClusterServingRuntime, or NULL */
     struct http_client *http;
     const struct deps *deps;
     int64_t request_timeout_ms;
-    int64_t deadline_ms; /* monotonic; 0: none */
-    int64_t card_bytes;  /* see fit_request */
-    int64_t volume_bytes;
+    int64_t deadline_ms;        /* monotonic; 0: none */
+    int64_t card_bytes;         /* see fit_request; -1 */
+    int64_t volume_bytes;       /* see fit_request; -1 */
+    const char *volume_problem; /* see fit_request; or NULL */
 };
 
-/*
- * Reads the files of the model's commit and judges them. Takes 20 s at most, then what was not
- * learnt is unknown. A model that GitLab's API does not show (STORAGE_URI, MODEL_GIT_URL) is
- * unknown as a whole. Errors: ERROR_CANCELED, ERROR_DEADLINE (of DEADLINE_MS), lack of memory.
- */
-int model_check_run(struct fit_report *out, const struct model_check *check, struct error **err);
+struct model_check_run;
 
 /*
- * The same in a deploy: with MODEL_CHECK=warn sure failures are warnings and doubts notices, with
- * MODEL_CHECK=fail sure failures end the run (ERROR_MODEL for files that are not there,
- * ERROR_PARAMETER for what does not fit). With MODEL_CHECK=off nothing is asked.
+ * Begins. From then on it takes 20 s at most (model/gitlab_files.h says how many requests); what
+ * was not learnt is unknown. With STORAGE_URI, and where the source lists no files, all is unknown
+ * and says why. -1 only without memory.
  */
-int model_check_before_apply(const struct model_check *check, const struct observer *observer,
-                             struct error **err);
+int model_check_start(struct model_check_run **out, const struct model_check *check,
+                      struct error **err);
 
-/* Preflight: adds one finding for each subject to CHECKS, in the group "model". A sure failure
- * fails, a doubt warns, unknown is skipped. Errors as model_check_run. */
+/* 1: the report is there; 0: call again when the HTTP client had something to do; -1: no memory.
+ * Never waits. */
+int model_check_step(struct model_check_run *run, struct error **err);
+
+/* Steps until the report is there (1) or MOST_MS have passed (0). -1 with ERROR_CANCELED or no
+ * memory. */
+int model_check_wait(struct model_check_run *run, int64_t most_ms, struct error **err);
+
+/* NULL before it is there. */
+const struct fit_report *model_check_report(const struct model_check_run *run);
+
+/* Must come before the HTTP client's end. NULL is fine. */
+void model_check_free(struct model_check_run *run);
+
+/* Sure failures as warnings, doubts as notices; what is unknown is not shown. */
+int model_check_show(const struct fit_report *report, const struct observer *observer,
+                     struct error **err);
+
+/*
+ * MODEL_CHECK=fail: doubts as notices, then the first sure failure as the error that ends the run:
+ * ERROR_MODEL (exit code 3) for files that are not there, ERROR_PARAMETER (exit code 2) for a model
+ * that does not fit what the parameters ask for. 0 when there is none.
+ */
+int model_check_decide(const struct fit_report *report, const struct observer *observer,
+                       struct error **err);
+
+/*
+ * What the report says about the failure of a rollout with this REASON (verdict.reason), as a
+ * sentence for its hint; NULL when it has nothing to say, also without memory. Owned.
+ */
+char *model_check_explain(const struct fit_report *report, const char *reason);
+
+/*
+ * Preflight: waits for the report and adds one finding for each subject to CHECKS, in the group
+ * "model". A sure failure fails, a doubt warns, unknown is skipped. -1 with ERROR_CANCELED,
+ * ERROR_DEADLINE (of the check's deadline), or no memory.
+ */
 int model_check_list(struct checks *checks, const struct model_check *check, struct error **err);

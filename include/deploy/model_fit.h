@@ -53,9 +53,10 @@ struct fit_report {
 struct fit_request {
     const struct model_files *files;
     const struct inputs *inputs;
-    const json_t *runtime; /* ClusterServingRuntime; NULL: not known */
-    int64_t card_bytes;    /* memory of a whole card, for when no NVIDIA_GPUMEM is given; -1 */
-    int64_t volume_bytes;  /* capacity of PVC_NAME; -1: unknown */
+    const json_t *runtime;      /* ClusterServingRuntime; NULL: not known */
+    int64_t card_bytes;         /* memory of a whole card, for when no NVIDIA_GPUMEM is given; -1 */
+    int64_t volume_bytes;       /* capacity of PVC_NAME; -1: unknown */
+    const char *volume_problem; /* why it is unknown; or NULL */
 };
 
 int model_fit(struct fit_report *out, const struct fit_request *request, struct error **err);

@@ -16,6 +16,10 @@ struct rollout_options {
     bool until_deleted;   /* `wait --for=deleted`: deletion is success */
     bool rights_are_told; /* of a second wait in a run: rights that are missing are not named again
                            */
+    /* Called on every turn, for what goes on beside (a batch in the background); must not wait. -1
+     * ends the watching. NULL: nothing. */
+    int (*beside)(void *user, struct error **err);
+    void *beside_user;
 };
 
 /*

@@ -6,6 +6,7 @@
 #define SETTING(field) .in_settings = true, .offset = offsetof(struct settings, field)
 
 static const char *const strategies[] = {"", "Recreate", "RollingUpdate", NULL};
+static const char *const model_check[] = {"off", "warn", "fail", NULL};
 static const char *const on_failure[] = {"keep", "rollback", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
@@ -137,6 +138,14 @@ const struct parameter parameters[] = {
      INPUT(model_dir),
      .help = "local clone: project, branch and commit come from it",
      .help_zh = "本地克隆目录，从中读取项目、分支和提交"},
+    {.name = "MODEL_CHECK",
+     .type = PARAMETER_CHOICE, .group = GROUP_MODEL,
+     .commands = COMMAND_DEPLOY | COMMAND_PREFLIGHT,
+     .default_value = "warn", .value_name = "MODE",
+     .choices = model_check, .index = true,
+     INPUT(model_check),
+     .help = "do the model's files exist and fit disk and GPU memory? off, warn, or fail before applying",
+     .help_zh = "检查模型文件是否完整、磁盘和显存是否足够：off 不检查，warn 仅警告，fail 不通过则不部署"},
 
     /* ---- the runtime ---- */
     {.name = "RUNTIME_NAME",
@@ -344,8 +353,7 @@ const struct parameter parameters[] = {
      .commands = COMMAND_DEPLOY,
      .default_value = "keep",
      .value_name = "ACTION",
-     .choices = on_failure,
-     .index = true,
+     .choices = on_failure, .index = true,
      INPUT(on_failure),
      .help = "when the rollout fails: keep it, or rollback to the spec of before",
      .help_zh = "部署失败时：保留（keep）或回滚（rollback）"},
@@ -495,8 +503,7 @@ const struct parameter parameters[] = {
      .commands = COMMANDS_ALL,
      .default_value = "notice",
      .value_name = "LEVEL",
-     .choices = log_levels,
-     .index = true,
+     .choices = log_levels, .index = true,
      SETTING(log_level),
      .help = "how much to tell on standard error: error, warning, notice, debug"},
     {.name = "log-format",
@@ -504,8 +511,7 @@ const struct parameter parameters[] = {
      .commands = COMMANDS_ALL,
      .default_value = "text",
      .value_name = "FORMAT",
-     .choices = log_formats,
-     .index = true,
+     .choices = log_formats, .index = true,
      SETTING(log_format),
      .help = "text for people, json for log collectors"},
     {.name = "color",
@@ -513,8 +519,7 @@ const struct parameter parameters[] = {
      .commands = COMMANDS_ALL,
      .default_value = "auto",
      .value_name = "WHEN",
-     .choices = color_modes,
-     .index = true,
+     .choices = color_modes, .index = true,
      SETTING(color),
      .help = "auto (a terminal without NO_COLOR), always, never"},
     {.name = "help",

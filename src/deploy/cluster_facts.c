@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/quantity.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ enum {
 
 /* The requests of the batch, by what they are for. The first three are always asked, in this order.
  */
-enum question { LIVE, RUNTIME, PROBE, CONFIG_MAP, SECRET, QUESTIONS };
+enum question { LIVE, RUNTIME, PROBE, CLAIM, CONFIG_MAP, SECRET, QUESTIONS };
 
 struct batch {
     struct kube_request requests[QUESTIONS];
@@ -93,6 +94,12 @@ static int fill_batch(struct batch *batch, const struct inputs *inputs,
     if (kserve_probe_request(&probe, &batch->probe_body, inputs->namespace_, err) < 0)
         return -1;
     ask(batch, PROBE, &probe);
+    if (inputs->pvc_name[0] != '\0' && inputs->model_check != MODEL_CHECK_OFF)
+        ask(batch, CLAIM,
+            &(struct kube_request){.verb = "get",
+                                   .resource = &kube_persistent_volume_claims,
+                                   .namespace_ = inputs->namespace_,
+                                   .name = inputs->pvc_name});
     if (!needs_gitlab(inputs))
         return 0;
     if (access->base_url[0] == '\0')
@@ -165,7 +172,7 @@ static int first_errors(struct batch *batch, const struct inputs *inputs, struct
         struct error *error = batch->answers[i].error;
         bool not_found = error != NULL && error->http_status == 404;
         bool no_right = error != NULL && error->http_status == 403;
-        if (error == NULL || not_found || batch->asked[i] == PROBE ||
+        if (error == NULL || not_found || batch->asked[i] == PROBE || batch->asked[i] == CLAIM ||
             (no_right && may_be_missing(batch->asked[i], inputs)))
             continue;
         if (first == NULL)
@@ -291,12 +298,31 @@ static int read_access(struct cluster_facts *out, struct batch *batch, const str
                                       secret != NULL ? secret->object : NULL, namespace_, err);
 }
 
+/* What the claim holds; unknown (no right, not bound yet) is no failure. */
+static int read_claim(struct cluster_facts *out, const struct kube_answer *answer,
+                      struct error **err) {
+    out->claim_bytes = -1;
+    if (answer == NULL)
+        return 0;
+    const char *capacity = json_text_at(answer->object, "status", "capacity", "storage", NULL);
+    struct quantity bytes;
+    if (capacity != NULL && quantity_parse(&bytes, capacity)) {
+        out->claim_bytes = quantity_value(&bytes);
+        return 0;
+    }
+    const char *problem = answer->error != NULL ? answer->error->message : "it is not bound yet";
+    out->claim_problem = text_copy(problem, err);
+    return out->claim_problem != NULL ? 0 : -1;
+}
+
 static int read_answers(struct cluster_facts *out, struct batch *batch,
                         const struct session *session, const struct inputs *inputs,
                         int64_t deadline_ms, struct error **err) {
     if (first_errors(batch, inputs, err) < 0)
         return -1;
     if (read_live(out, &batch->answers[LIVE], inputs->namespace_, err) < 0)
+        return -1;
+    if (read_claim(out, answer_to(batch, CLAIM), err) < 0)
         return -1;
     if (kserve_probe_read(&out->kserve, &batch->answers[PROBE], err) < 0)
         return -1;
@@ -420,6 +446,7 @@ void cluster_facts_free(struct cluster_facts *facts) {
     json_decref(facts->live);
     json_decref(facts->runtimes);
     free(facts->list_resource_version);
+    free(facts->claim_problem);
     free(facts->gitlab.base_url);
     free(facts->gitlab.username);
     secret_free(facts->gitlab.token);

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/model_check.h"
 #include "deploy/patience.h"
 #include "deploy/rollback.h"
 #include "deploy/verify.h"
@@ -14,6 +15,8 @@
 enum {
     /* what is kept of the deadline for diagnosis, results and the exit */
     REPORT_RESERVE_MS = 500,
+    /* how long the end waits for a model check that is still under way */
+    CHECK_GRACE_MS = 1000,
 };
 
 struct run {
@@ -23,10 +26,13 @@ struct run {
     struct preparation preparation;
     struct kube_applied applied;
     struct verdict verdict;
+    struct model_check_run *check; /* NULL: MODEL_CHECK=off, or it is over */
+    bool check_shown;
     int64_t deadline_ms;
 };
 
 static void run_free(struct run *run) {
+    model_check_free(run->check);
     verdict_free(&run->verdict);
     kube_applied_free(&run->applied);
     preparation_free(&run->preparation);
@@ -54,6 +60,92 @@ static int note_preparation(struct run *run, struct error **err) {
         outcome_set(&outcome->runtime, run->preparation.plan.runtime.name, err) < 0)
         return -1;
     return 0;
+}
+
+/* ---- the model check, beside the rest ---- */
+
+static int start_check(struct run *run, struct error **err) {
+    const struct deploy_options *options = run->options;
+    struct preparation *preparation = &run->preparation;
+    if (options->inputs->model_check == MODEL_CHECK_OFF)
+        return 0;
+    const struct model_check check = {
+        .inputs = options->inputs,
+        .model = &preparation->model,
+        .gitlab = &preparation->facts.gitlab,
+        .runtime = preparation->plan.runtime.runtime,
+        .http = options->session->http,
+        .deps = options->deps,
+        .request_timeout_ms = options->request_timeout_ms,
+        .deadline_ms = run->deadline_ms,
+        .card_bytes = -1,
+        .volume_bytes = preparation->facts.claim_bytes,
+        .volume_problem = preparation->facts.claim_problem,
+    };
+    return model_check_start(&run->check, &check, err);
+}
+
+/* Nothing that goes wrong with the check may end a run that does not ask for it. */
+static void give_up_check(struct run *run, struct error *failure) {
+    log_debug(run->options->deps->log, "the model check ended: %s",
+              failure != NULL ? failure->message : "");
+    error_free(failure);
+    model_check_free(run->check);
+    run->check = NULL;
+}
+
+/* Shows what was found as soon as it is. For rollout_options.beside. */
+static int watch_check(void *user, struct error **err) {
+    (void)err;
+    struct run *run = user;
+    if (run->check == NULL || run->check_shown)
+        return 0;
+    struct error *failure = NULL;
+    int step = model_check_step(run->check, &failure);
+    if (step == 1) {
+        run->check_shown = true;
+        step = model_check_show(model_check_report(run->check), run->options->observer, &failure);
+    }
+    if (step < 0)
+        give_up_check(run, failure);
+    return 0;
+}
+
+/* The rollout is over: what is known soon is still shown. */
+static void end_check(struct run *run) {
+    struct error *failure = NULL;
+    if (run->check == NULL || run->check_shown)
+        return;
+    if (model_check_wait(run->check, CHECK_GRACE_MS, &failure) < 0)
+        give_up_check(run, failure);
+    else
+        (void)watch_check(run, NULL);
+}
+
+/* MODEL_CHECK=fail: before anything is applied. */
+static int pass_check(struct run *run, struct error **err) {
+    if (run->check == NULL || run->options->inputs->model_check != MODEL_CHECK_FAIL)
+        return 0;
+    if (model_check_wait(run->check, INT32_MAX, err) < 0)
+        return -1;
+    run->check_shown = true;
+    return model_check_decide(model_check_report(run->check), run->options->observer, err);
+}
+
+/* The hint of a rollout that failed or is late, with what the check knows about it. Always -1. */
+static int hint_at_failure(struct run *run, const char *hint, struct error **err) {
+    cleanup_free char *found =
+        run->check != NULL
+            ? model_check_explain(model_check_report(run->check), run->verdict.reason)
+            : NULL;
+    bool has_hint = !text_is_empty(hint);
+    if (found == NULL)
+        return has_hint ? error_hint(err, "%s", hint) : -1;
+    cleanup_free char *both =
+        text_format(NULL, "%s%s%s", has_hint ? hint : "", has_hint ? " " : "", found);
+    if (both == NULL || outcome_set(&run->outcome->hint, both, NULL) < 0)
+        return -1;
+    return error_hint(err, "%s", both);
 }
 
 /* ---- apply ---- */
@@ -141,20 +233,28 @@ static int wait_for_rollout(struct run *run, struct error **err) {
         .deadline_ms = run->deadline_ms - REPORT_RESERVE_MS,
         .record = options->record,
         .record_user = options->record_user,
+        .beside = watch_check,
+        .beside_user = run,
     };
     struct error *failure = NULL;
     int result =
         rollout_wait(&run->verdict, options->session->kube, &wait, options->deps, &failure);
+    if (failure == NULL || failure->kind != ERROR_CANCELED)
+        end_check(run);
     if (outcome_take_verdict(run->outcome, &run->verdict, err) < 0) {
         error_free(failure);
         return -1;
     }
-    if (result < 0)
-        return error_take(err, failure);
+    if (result < 0) {
+        bool late = failure != NULL && failure->kind == ERROR_DEADLINE;
+        cleanup_free char *hint = late ? text_copy(failure->hint, NULL) : NULL;
+        error_take(err, failure);
+        return late ? hint_at_failure(run, hint, err) : -1;
+    }
     if (run->verdict.state != ROLLOUT_READY) {
         error_new(err, ERROR_ROLLOUT, "the rollout of %s/%s failed: %s",
                   options->inputs->namespace_, options->inputs->name, run->verdict.cause);
-        return text_is_empty(run->verdict.hint) ? -1 : error_hint(err, "%s", run->verdict.hint);
+        return hint_at_failure(run, run->verdict.hint, err);
     }
     cleanup_free char *found =
         text_format(err, "ready: %lld of %lld replicas of this revision serve",
@@ -228,6 +328,8 @@ static int run_stages(struct run *run, struct error **err) {
                                             .deadline_ms = run->deadline_ms};
     int prepared = prepare(&run->preparation, &context, err);
     if (note_preparation(run, err) < 0 || prepared < 0)
+        return -1;
+    if (start_check(run, err) < 0 || pass_check(run, err) < 0)
         return -1;
     if (apply_document(run, err) < 0)
         return -1;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { MOST_SMALL_FILES = 100 };
+
 static const int64_t GIB = (int64_t)1 << 30;
 
 int fit_add(struct fit *fit, enum fit_subject subject, enum fit_verdict verdict, char *message,
@@ -65,57 +67,100 @@ static int collect(struct strings *missing, struct strings *off, size_t *unknown
             return -1;
         if (file->lfs_off && strings_add(off, file->path, err) < 0)
             return -1;
-        *unknown += file->object == MODEL_OBJECT_UNKNOWN ? 1 : 0;
+        /* without a size it may be a pointer that nobody read */
+        bool unread = file->size < 0 && !file->absent && model_file_is_weights(file->path);
+        *unknown += file->object == MODEL_OBJECT_UNKNOWN || unread ? 1 : 0;
     }
     return 0;
+}
+
+/* Adds a sentence about the files in NAMES, when there are any. FORMAT gets their number and names.
+ */
+static int tell(struct strings *sentences, struct strings *hints, const struct strings *names,
+                const char *before, const char *after, const char *hint, struct error **err) {
+    if (names->count == 0)
+        return 0;
+    cleanup_free char *some = some_names(names, err);
+    if (some == NULL || strings_add_format(sentences, err, "%zu file%s %s: %s%s", names->count,
+                                           names->count == 1 ? "" : "s", before, some, after) < 0)
+        return -1;
+    return strings_add(hints, hint, err);
+}
+
+static int tell_all(struct fit *fit, struct strings *sentences, struct strings *hints,
+                    const struct strings *missing, const struct strings *off,
+                    const struct strings *absent, struct error **err) {
+    const char *index = fit->request->files->index_path;
+    cleanup_free char *named =
+        text_format(err, "that %s names not in the commit", index != NULL ? index : "an index");
+    if (named == NULL)
+        return -1;
+    if (tell(sentences, hints, missing, "of Git LFS without an object on the server",
+             " (the download would fail)",
+             "only the pointers were pushed: run `git lfs push --all origin` in the clone that has "
+             "the files",
+             err) < 0 ||
+        tell(sentences, hints, off, "with only a pointer of Git LFS, which is off for the project",
+             "", "switch Git LFS on: Settings > General > Visibility, project features", err) < 0)
+        return -1;
+    return tell(sentences, hints, absent, named, "",
+                "the push was incomplete: add the files and commit again", err);
 }
 
 /* Something that a download or the server surely trips over; 0 when there is nothing. */
 static int broken_files(struct fit *fit, const struct strings *missing, const struct strings *off,
                         struct error **err) {
-    const struct strings *absent = &fit->weights.absent;
-    const struct strings *which = missing->count > 0 ? missing : off->count > 0 ? off : absent;
-    if (which->count == 0)
-        return 0;
-    cleanup_free char *names = some_names(which, err);
-    if (names == NULL)
+    cleanup_strings struct strings sentences = {.items = NULL};
+    cleanup_strings struct strings hints = {.items = NULL};
+    if (tell_all(fit, &sentences, &hints, missing, off, &fit->weights.absent, err) < 0)
         return -1;
-    char *message = NULL;
-    const char *hint = NULL;
-    if (which == missing) {
-        message = text_format(err,
-                              "the objects of %zu Git LFS file%s are not on the server (%s): the "
-                              "download would fail",
-                              which->count, which->count == 1 ? "" : "s", names);
-        hint = "only the pointers were pushed: run `git lfs push --all origin` in the clone that "
-               "has the files";
-    } else if (which == off) {
-        message = text_format(err,
-                              "%s: the commit has Git LFS pointers, but Git LFS is off for the "
-                              "project, so only the pointers would be downloaded",
-                              names);
-        hint = "switch Git LFS on: Settings > General > Visibility, project features";
-    } else {
-        message = text_format(err, "%s names %zu file%s that the commit does not have (%s)",
-                              fit->request->files->index_path, which->count,
-                              which->count == 1 ? "" : "s", names);
-        hint = "the push was incomplete: add the files and commit again";
-    }
-    int added = fit_add(fit, FIT_FILES, FIT_FAILS, message, text_copy(hint, err), err);
+    if (sentences.count == 0)
+        return 0;
+    cleanup_free char *message = strings_join(&sentences, "; ", err);
+    cleanup_free char *hint = strings_join(&hints, "; ", err);
+    if (message == NULL || hint == NULL)
+        return -1;
+    int added =
+        fit_add(fit, FIT_FILES, FIT_FAILS, steal_pointer(message), steal_pointer(hint), err);
     return added < 0 ? -1 : 1;
+}
+
+/* Other servers than this one may hold the objects (git-lfs docs/man/git-lfs-config.adoc). */
+static int elsewhere(struct fit *fit, const struct strings *missing, struct error **err) {
+    return fit_add(fit, FIT_FILES, FIT_UNKNOWN,
+                   text_format(err,
+                               "%zu Git LFS file%s no object on this server, but .lfsconfig may "
+                               "name another one",
+                               missing->count, missing->count == 1 ? " has" : "s have"),
+                   NULL, err);
+}
+
+/* ": why the server did not tell", the first two causes; "" when there are none. */
+static char *reasons(const struct fit *fit, struct error **err) {
+    const struct strings *unknown = &fit->request->files->unknown;
+    if (unknown->count == 0)
+        return text_copy("", err);
+    return text_format(err, ": %s%s%s", unknown->items[0], unknown->count > 1 ? "; " : "",
+                       unknown->count > 1 ? unknown->items[1] : "");
+}
+
+static int unknown_files(struct fit *fit, size_t unknown, struct error **err) {
+    const struct model_files *files = fit->request->files;
+    cleanup_free char *why = reasons(fit, err);
+    if (why == NULL)
+        return -1;
+    return fit_add(
+        fit, FIT_FILES, FIT_UNKNOWN,
+        unknown > 0
+            ? text_format(err, "whether Git LFS has %zu of the files is not known%s", unknown, why)
+            : text_format(err, "only %zu files of the commit were looked at%s", files->count, why),
+        NULL, err);
 }
 
 static int sound_files(struct fit *fit, size_t unknown, struct error **err) {
     const struct model_files *files = fit->request->files;
-    if (unknown > 0 || files->truncated) {
-        cleanup_free char *why = strings_join(&files->unknown, "; ", err);
-        if (why == NULL)
-            return -1;
-        return fit_add(fit, FIT_FILES, FIT_UNKNOWN,
-                       text_format(err, "whether every file can be downloaded is not known%s%s",
-                                   why[0] != '\0' ? ": " : "", why),
-                       NULL, err);
-    }
+    if (unknown > 0 || files->truncated)
+        return unknown_files(fit, unknown, err);
     if (fit->server.is_vllm && fit->weights.format[0] == '\0')
         return fit_add(fit, FIT_FILES, FIT_TIGHT,
                        text_copy("the commit has no weights that vLLM loads (*.safetensors, *.bin, "
@@ -131,23 +176,24 @@ static int sound_files(struct fit *fit, size_t unknown, struct error **err) {
                        text_copy("keep one .gguf file a repository", err), err);
     char size[QUANTITY_SIZE];
     return fit_add(fit, FIT_FILES, FIT_FITS,
-                   text_format(err, "%zu file%s, %s", files->count, files->count == 1 ? "" : "s",
+                   text_format(err, "%zu file%s, %s; Git LFS has every object", files->count,
+                               files->count == 1 ? "" : "s",
                                quantity_format_bytes(size, fit->size.bytes)),
                    NULL, err);
 }
 
 int fit_files(struct fit *fit, struct error **err) {
     const struct model_files *files = fit->request->files;
-    struct strings missing = {.items = NULL};
-    struct strings off = {.items = NULL};
+    cleanup_strings struct strings missing = {.items = NULL};
+    cleanup_strings struct strings off = {.items = NULL};
     size_t unknown = 0;
-    int result = collect(&missing, &off, &unknown, files, err);
-    if (result == 0)
-        result = broken_files(fit, &missing, &off, err);
-    strings_free(&missing);
-    strings_free(&off);
-    if (result != 0)
-        return result < 0 ? -1 : 0;
+    if (collect(&missing, &off, &unknown, files, err) < 0)
+        return -1;
+    if (missing.count > 0 && model_files_find(files, ".lfsconfig") != NULL)
+        return elsewhere(fit, &missing, err);
+    int broken = broken_files(fit, &missing, &off, err);
+    if (broken != 0)
+        return broken < 0 ? -1 : 0;
     return sound_files(fit, unknown, err);
 }
 
@@ -160,110 +206,135 @@ static long long whole_gib(int64_t bytes) {
 
 /*
  * A clone keeps each LFS object twice (in .git and in the tree) unless its file system shares them,
- * so that twice the size is where doubt ends.
+ * so that twice the size is where doubt ends. Files of unknown size beside weights are small.
  */
 static int64_t comfortable(const struct model_size *size) {
+    const int64_t small = 16 * ((int64_t)1 << 20);
+    int64_t others = (int64_t)size->others * small;
     int64_t twice = size->bytes < INT64_MAX / 4 ? size->bytes + size->lfs_bytes : size->bytes;
-    return twice + GIB;
+    return twice < INT64_MAX / 2 ? twice + GIB + others : twice;
 }
 
-static int disk_limit(struct fit *fit, int64_t limit, struct error **err) {
+/* What the model is downloaded to. */
+struct place {
+    int64_t bytes;
+    char *what; /* "EPHIMERAL_STORAGE_SIZE=10Gi"; owned */
+    const char *consequence;
+    char *hint; /* owned */
+};
+
+static int place_of_pod(struct place *place, const struct fit *fit, struct error **err) {
     const char *given = fit->request->inputs->ephemeral_storage_size;
-    char size[QUANTITY_SIZE];
-    quantity_format_bytes(size, fit->size.bytes);
-    const char *at_least = fit->size.unknown > 0 ? "at least " : "";
-    long long wanted = whole_gib(comfortable(&fit->size));
-    if (fit->size.bytes > limit)
-        return fit_add(fit, FIT_DISK, FIT_FAILS,
-                       text_format(err,
-                                   "the model's files take %s%s, but EPHIMERAL_STORAGE_SIZE is %s: "
-                                   "the pod would be evicted while it downloads",
-                                   at_least, size, given),
-                       text_format(err,
-                                   "set EPHIMERAL_STORAGE_SIZE=%lldGi, or keep the model on a "
-                                   "volume (PVC_NAME)",
-                                   wanted),
-                       err);
-    if (fit->size.unknown > 0)
-        return fit_add(fit, FIT_DISK, FIT_UNKNOWN,
-                       text_format(err, "the sizes of %zu files are not known", fit->size.unknown),
-                       NULL, err);
-    if (comfortable(&fit->size) > limit)
-        return fit_add(fit, FIT_DISK, FIT_TIGHT,
-                       text_format(err,
-                                   "the model's files take %s of EPHIMERAL_STORAGE_SIZE %s: not "
-                                   "enough when the download keeps a second copy, as Git LFS does",
-                                   size, given),
-                       text_format(err, "EPHIMERAL_STORAGE_SIZE=%lldGi is surely enough", wanted),
-                       err);
-    return fit_add(fit, FIT_DISK, FIT_FITS,
-                   text_format(err, "%s fit EPHIMERAL_STORAGE_SIZE %s", size, given), NULL, err);
+    struct quantity limit;
+    place->bytes = quantity_parse(&limit, given) ? quantity_value(&limit) : -1;
+    place->what = text_format(err, "EPHIMERAL_STORAGE_SIZE=%s", given);
+    place->consequence = "the pod would be evicted while it downloads";
+    place->hint = text_format(err,
+                              "set EPHIMERAL_STORAGE_SIZE=%lldGi, or keep the model on a volume "
+                              "(PVC_NAME)",
+                              whole_gib(comfortable(&fit->size)));
+    return place->what != NULL && place->hint != NULL ? 0 : -1;
 }
 
-static int disk_volume(struct fit *fit, struct error **err) {
+static int place_of_volume(struct place *place, const struct fit *fit, struct error **err) {
     const char *name = fit->request->inputs->pvc_name;
-    int64_t capacity = fit->request->volume_bytes;
-    char size[QUANTITY_SIZE];
     char room[QUANTITY_SIZE];
+    place->bytes = fit->request->volume_bytes;
+    place->what = text_format(err, "PVC_NAME=%s, which has %s", name,
+                              quantity_format_bytes(room, place->bytes >= 0 ? place->bytes : 0));
+    place->consequence = "the download would fill it";
+    place->hint = text_format(err, "use a claim of %lldGi or more in PVC_NAME",
+                              whole_gib(comfortable(&fit->size)));
+    return place->what != NULL && place->hint != NULL ? 0 : -1;
+}
+
+static void place_free(struct place *place) {
+    free(place->what);
+    free(place->hint);
+}
+
+/* Why the size cannot be judged; NULL with an error. */
+static char *unknown_size(const struct fit *fit, const struct place *place, struct error **err) {
+    const char *problem = fit->request->volume_problem;
+    if (place->bytes < 0)
+        return fit->request->inputs->pvc_name[0] != '\0'
+                   ? text_format(err, "the size of the claim PVC_NAME=%s is not known%s%s",
+                                 fit->request->inputs->pvc_name, problem != NULL ? ": " : "",
+                                 problem != NULL ? problem : "")
+                   : text_copy("no limit is set for the disk of the pod", err);
+    cleanup_free char *why = reasons(fit, err);
+    if (why == NULL)
+        return NULL;
+    return fit->size.unknown > 0
+               ? text_format(err, "the sizes of %zu weight files are not known%s",
+                             fit->size.unknown, why)
+               : text_format(err, "the sizes of %zu files of the commit alone are known%s",
+                             fit->request->files->count, why);
+}
+
+static int judge_disk(struct fit *fit, struct place *place, struct error **err) {
+    bool partial = fit->size.unknown > 0 || fit->size.others > MOST_SMALL_FILES ||
+                   fit->request->files->truncated;
+    char size[QUANTITY_SIZE];
+    char wanted[QUANTITY_SIZE];
     quantity_format_bytes(size, fit->size.bytes);
-    quantity_format_bytes(room, capacity);
-    if (capacity < 0 || (fit->size.unknown > 0 && fit->size.bytes <= capacity))
-        return fit_add(
-            fit, FIT_DISK, FIT_UNKNOWN,
-            capacity < 0
-                ? text_format(err, "the size of volume %s is not known here", name)
-                : text_format(err, "the sizes of %zu files are not known", fit->size.unknown),
-            NULL, err);
-    if (fit->size.bytes > capacity)
+    if (place->bytes >= 0 && fit->size.bytes > place->bytes)
         return fit_add(
             fit, FIT_DISK, FIT_FAILS,
-            text_format(err, "the model's files take %s, but volume %s has %s", size, name, room),
-            text_format(err, "use a volume of %lldGi or more", whole_gib(comfortable(&fit->size))),
-            err);
-    return fit_add(fit, FIT_DISK, FIT_FITS,
-                   text_format(err, "%s fit volume %s (%s, of which other models may use some)",
-                               size, name, room),
+            text_format(err, "does not fit: the model's files take %s%s, more than %s: %s",
+                        partial ? "at least " : "", size, place->what, place->consequence),
+            steal_pointer(place->hint), err);
+    if (partial || place->bytes < 0)
+        return fit_add(fit, FIT_DISK, FIT_UNKNOWN, unknown_size(fit, place, err), NULL, err);
+    if (comfortable(&fit->size) > place->bytes)
+        return fit_add(fit, FIT_DISK, FIT_TIGHT,
+                       text_format(err,
+                                   "tight: the model's files take %s, and %s when the download "
+                                   "keeps a second copy of them as Git LFS does, of %s",
+                                   size, quantity_format_bytes(wanted, comfortable(&fit->size)),
+                                   place->what),
+                       steal_pointer(place->hint), err);
+    return fit_add(fit, FIT_DISK, FIT_FITS, text_format(err, "fits: %s, of %s", size, place->what),
                    NULL, err);
 }
 
 int fit_disk(struct fit *fit, struct error **err) {
-    const struct inputs *inputs = fit->request->inputs;
-    if (inputs->pvc_name[0] != '\0')
-        return disk_volume(fit, err);
-    struct quantity limit;
-    if (!quantity_parse(&limit, inputs->ephemeral_storage_size))
-        return fit_add(fit, FIT_DISK, FIT_UNKNOWN,
-                       text_copy("no limit is set for the disk of the pod", err), NULL, err);
-    return disk_limit(fit, quantity_value(&limit), err);
+    cleanup(place_free) struct place place = {.bytes = -1};
+    int made = fit->request->inputs->pvc_name[0] != '\0' ? place_of_volume(&place, fit, err)
+                                                         : place_of_pod(&place, fit, err);
+    return made < 0 ? -1 : judge_disk(fit, &place, err);
 }
 
 /* ---- all of it ---- */
 
-static int64_t whole_number(const char *text) {
+/* How many cards the service gets. HAMi gives one where only memory or cores are asked for. */
+static int64_t count_cards(const struct inputs *inputs) {
+    bool hami = inputs->nvidia_gpu[0] == '\0';
+    bool some = inputs->gpu_memory[0] != '\0' || inputs->gpu_cores[0] != '\0';
     int64_t value = 0;
-    return text_to_integer(text, 0, 1024, &value) ? value : 0;
+    if (hami && inputs->gpu_count[0] == '\0')
+        return some ? 1 : 0;
+    return text_to_integer(hami ? inputs->gpu_count : inputs->nvidia_gpu, 0, 1024, &value) ? value
+                                                                                           : 0;
 }
 
 static int judge(struct fit *fit, struct error **err) {
     const struct fit_request *request = fit->request;
     const struct model_files *files = request->files;
     if (files->count == 0) {
-        cleanup_free char *why = strings_join(&files->unknown, "; ", err);
+        cleanup_free char *why = reasons(fit, err);
         if (why == NULL)
             return -1;
         return fit_add(fit, FIT_FILES, FIT_UNKNOWN,
-                       text_format(err, "the files of the commit are not known%s%s",
-                                   why[0] != '\0' ? ": " : "", why),
-                       NULL, err);
+                       text_format(err, "the files of the model are not known%s", why), NULL, err);
     }
     if (model_weights(&fit->weights, files, err) < 0 ||
-        architecture_read(&fit->architecture, files->config, files->tokenizer_config, err) < 0 ||
+        architecture_read(&fit->architecture, files->config, files->tokenizer_limit, err) < 0 ||
         server_options_read(&fit->server, request->runtime, request->inputs, err) < 0)
         return -1;
     fit->size = model_files_size(files);
     fit->report->bytes = fit->size.unknown == 0 && !files->truncated ? fit->size.bytes : -1;
-    bool hami = request->inputs->nvidia_gpu[0] == '\0';
-    fit->cards = whole_number(hami ? request->inputs->gpu_count : request->inputs->nvidia_gpu);
+    fit->cards = count_cards(request->inputs);
     if (fit_files(fit, err) < 0 || fit_disk(fit, err) < 0)
         return -1;
     return fit_gpu(fit, err);

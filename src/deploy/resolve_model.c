@@ -28,7 +28,8 @@ static struct model_request request_of(const struct inputs *inputs) {
                                   .tag = named ? "" : inputs->tag,
                                   .commit = uri ? "" : inputs->commit,
                                   .pipeline_tag = inputs->pipeline_tag,
-                                  .library_name = inputs->library_name};
+                                  .library_name = inputs->library_name,
+                                  .list_files = inputs->model_check != MODEL_CHECK_OFF};
 }
 
 /* Which parameter helps against a certificate that was refused. */

@@ -34,8 +34,10 @@ static const char *variable(const struct source *source, const char *name) {
     return NULL;
 }
 
-/* "$NAME", "${NAME}", "${NAME:-default}", "$(NAME)" -> its value, or the default. */
-static const char *expand(const struct source *source, char *value) {
+/* "$NAME", "${NAME}", "${NAME:-default}", "$(NAME)" -> its value, or the default. NAME goes to
+ * NAME_OUT. */
+static const char *expand(const struct source *source, char *value, char *name_out) {
+    name_out[0] = '\0';
     if (value[0] != '$')
         return value;
     char *name = value + 1 + (value[1] == '{' || value[1] == '(');
@@ -46,6 +48,7 @@ static const char *expand(const struct source *source, char *value) {
         name[length + 2 + strcspn(fallback, "}")] = '\0';
     }
     name[length] = '\0';
+    memcpy(name_out, name, length + 1);
     const char *found = variable(source, name);
     return !text_is_empty(found) ? found : fallback;
 }
@@ -74,7 +77,9 @@ static const char *behind_option(const char *text, const char *name) {
     return last;
 }
 
-static enum found option(const struct source *source, const char *name, char out[LONGEST_VALUE]) {
+static enum found option(const struct source *source, const char *name, char out[LONGEST_VALUE],
+                         char variable_name[LONGEST_VALUE]) {
+    variable_name[0] = '\0';
     const char *at = behind_option(source->text, name);
     if (at == NULL)
         return ABSENT;
@@ -85,7 +90,7 @@ static enum found option(const struct source *source, const char *name, char out
         return UNCLEAR;
     memcpy(value, at, length);
     value[length] = '\0';
-    const char *expanded = expand(source, value);
+    const char *expanded = expand(source, value, variable_name);
     if (text_is_empty(expanded) || strlen(expanded) >= LONGEST_VALUE)
         return UNCLEAR;
     memmove(out, expanded, strlen(expanded) + 1);
@@ -136,56 +141,74 @@ static double read_fraction(const char *text) {
     return value > 0 && value <= 1 ? value : 0;
 }
 
-static void read_options(struct server_options *out, const struct source *source) {
+static void read_parallel(struct server_options *out, const struct source *source) {
     char value[LONGEST_VALUE];
-    if (option(source, "gpu-memory-utilization", value) == FOUND)
-        out->utilization = read_fraction(value);
-    enum found length = option(source, "max-model-len", value);
-    if (length != ABSENT)
-        out->length_unclear = length == UNCLEAR || !read_length(&out->longest, value);
-    enum found parallel = option(source, "tensor-parallel-size", value);
-    if (parallel != ABSENT)
+    char name[LONGEST_VALUE];
+    enum found parallel = option(source, "tensor-parallel-size", value, name);
+    if (parallel == ABSENT)
+        out->parallel_unclear = source->text[0] == '\0' || strstr(source->text, " -tp ") != NULL ||
+                                strcasestr(source->text, "tensor-parallel") != NULL ||
+                                strcasestr(source->text, "tensor_parallel") != NULL;
+    else
         out->parallel_unclear =
             parallel == UNCLEAR || !text_to_integer(value, 1, 1024, &out->parallel);
-    else
-        out->parallel_unclear = strcasestr(source->text, "tensor-parallel") != NULL ||
-                                strcasestr(source->text, "tensor_parallel") != NULL;
-    if (option(source, "kv-cache-dtype", value) == FOUND)
-        out->cache_bytes = text_has_prefix(value, "fp8") || text_has_prefix(value, "int8") ? 1 : 0;
+}
 
-    static const char *const unusual[] = {"cpu-offload-gb",
-                                          "quantization",
-                                          "pipeline-parallel-size",
-                                          "load-format",
-                                          "kv-cache-memory-bytes",
-                                          "kv-cache-memory",
-                                          "data-parallel-size",
-                                          "num-gpu-blocks-override",
-                                          "hf-overrides"};
-    static const char *const shown[] = {"--cpu-offload-gb",
-                                        "--quantization",
-                                        "--pipeline-parallel-size",
-                                        "--load-format",
-                                        "--kv-cache-memory-bytes",
-                                        "--kv-cache-memory",
-                                        "--data-parallel-size",
-                                        "--num-gpu-blocks-override",
-                                        "--hf-overrides"};
+static void read_length_option(struct server_options *out, const struct source *source) {
+    char value[LONGEST_VALUE];
+    enum found length = option(source, "max-model-len", value, out->length_variable);
+    if (length != ABSENT)
+        out->length_unclear = length == UNCLEAR || !read_length(&out->longest, value);
+}
+
+static void read_options(struct server_options *out, const struct source *source) {
+    char value[LONGEST_VALUE];
+    char name[LONGEST_VALUE];
+    if (option(source, "gpu-memory-utilization", value, name) == FOUND)
+        out->utilization = read_fraction(value);
+    read_length_option(out, source);
+    read_parallel(out, source);
+    if (option(source, "kv-cache-dtype", value, name) == FOUND)
+        out->cache_bytes = text_has_prefix(value, "fp8") || text_has_prefix(value, "int8") ? 1 : 0;
+    if (option(source, "dtype", value, name) == FOUND &&
+        (text_equal(value, "float32") || text_equal(value, "float")))
+        out->unusual = "--dtype float32";
+    out->quantizes =
+        behind_option(source->text, "quantization") != NULL || strstr(source->text, " -q ") != NULL;
+
+    static const char *const unusual[] = {"--cpu-offload-gb",
+                                          "--pipeline-parallel-size",
+                                          "--load-format",
+                                          "--kv-cache-memory-bytes",
+                                          "--kv-cache-memory",
+                                          "--data-parallel-size",
+                                          "--num-gpu-blocks-override",
+                                          "--hf-overrides"};
     for (size_t i = 0; i < array_length(unusual); i++)
-        if (out->unusual == NULL && behind_option(source->text, unusual[i]) != NULL)
-            out->unusual = shown[i];
+        if (out->unusual == NULL && behind_option(source->text, unusual[i] + 2) != NULL)
+            out->unusual = unusual[i];
 }
 
 /* ---- the runtime ---- */
+
+/* The lines that are no comments of a shell. */
+static void append_script(struct buffer *out, const char *text) {
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        if (text[strspn(text, " \t")] != '#') {
+            buffer_append(out, text, length);
+            buffer_append_character(out, '\n');
+        }
+        text += length + (text[length] == '\n' ? 1 : 0);
+    }
+}
 
 static void append_words(struct buffer *out, const json_t *words) {
     size_t i;
     json_t *word;
     json_array_foreach(words, i, word) {
-        if (json_is_string(word)) {
-            buffer_append_text(out, json_string_value(word));
-            buffer_append_character(out, '\n');
-        }
+        if (json_is_string(word))
+            append_script(out, json_string_value(word));
     }
 }
 
@@ -212,5 +235,7 @@ int server_options_read(struct server_options *out, const json_t *runtime,
     const struct source source = {
         .text = buffer_text(&text), .env = json_object_get(container, "env"), .inputs = inputs};
     read_options(out, &source);
+    if (json_at(runtime, "spec", "workerSpec", NULL) != NULL)
+        out->unusual = "workerSpec (several nodes)";
     return 0;
 }

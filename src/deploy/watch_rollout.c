@@ -277,8 +277,11 @@ static int late(const struct rollout_watcher *watcher, const struct verdict *ver
 }
 
 static int run(struct rollout_watcher *watcher, struct verdict *out, struct error **err) {
+    const struct rollout_options *options = watcher->options;
     for (;;) {
         enum http_wait outcome = HTTP_WAIT_TIMEOUT;
+        if (options->beside != NULL && options->beside(options->beside_user, err) < 0)
+            return -1;
         int64_t wait = out->detail != NULL ? wait_time(watcher, out) : 0;
         if (kube_watches_run(watcher->watches, wait, on_event, watcher, &outcome, err) < 0)
             return -1;

@@ -7,6 +7,7 @@ Names are resolved by Git itself, so a tag wins over a branch of the same name (
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import threading
@@ -156,7 +157,7 @@ class Objects:
         found = self._ask(repository, "contents", f"{commit.id}:{path}" if path else commit.tree)
         if found is None or found[1] != "tree":
             return None
-        return _parse_tree(found[3], path)
+        return list(_parse_tree(found[3], path))
 
     def walk(self, repository: ModelRepository, commit: Commit, path: str = "") -> Optional[list[Entry]]:
         """All entries below path, directories included."""
@@ -237,6 +238,7 @@ def _parse_tag(sha: str, content: bytes) -> TagObject:
     return TagObject(sha, fields["object"], message.rstrip("\n"), person[2], person[3])
 
 
+@functools.lru_cache(maxsize=64)
 def _parse_tree(content: bytes, path: str) -> list[Entry]:
     rows = []
     position = 0
