@@ -3,7 +3,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { NODE_PAGE = 50, REVIEWS_AT_ONCE = 12, MOST_READS = 8, MOST_REVIEWS = 64 };
@@ -145,9 +144,10 @@ static int list_reviews(struct cluster_readings *out, const struct inputs *input
 static char *review_body(const struct right_review *review, const struct inputs *inputs,
                          struct error **err) {
     const struct right *right = &rights[review->right];
-    const char *slash = strchr(review->resource, '/');
-    cleanup_free char *plural = text_format(
-        err, "%.*s", (int)(slash != NULL ? slash - review->resource : INT16_MAX), review->resource);
+    const char *resource = review->resource != NULL ? review->resource : "";
+    const char *slash = strchr(resource, '/');
+    size_t length = slash != NULL ? (size_t)(slash - resource) : strlen(resource);
+    cleanup_free char *plural = text_copy_bytes(resource, length, err);
     if (plural == NULL)
         return NULL;
     cleanup_json json_t *body = json_pack(

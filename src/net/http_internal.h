@@ -114,9 +114,9 @@ static inline void http_transfer_free_pointer(struct http_transfer **transfer) {
 /* When the first of the certificates that EASY's server showed ends, ms since 1970; 0: not told. */
 int64_t http_certificate_expiry(CURL *easy);
 
-/* "Nov  5 22:15:26 2027 GMT" (OpenSSL) or "2027-11-05 22:15:26 GMT" (the others) to ms since 1970;
- * 0 when it is neither. Pure. */
-int64_t http_certificate_time(const char *text);
+/* "Expire date:Nov  5 22:15:26 2027 GMT" (OpenSSL) or "Expire Date:2027-11-05 22:15:26 GMT" (the
+ * others) to ms since 1970; 0 for any other line. Pure. */
+int64_t http_certificate_end(const char *line);
 
 /* The error of a finished transfer whose code is not CURLE_OK. */
 enum retry_failure http_transfer_error(const struct http_transfer *transfer, struct error **err);

@@ -121,7 +121,7 @@ class TestAllIsWell:
         assert all(line[column - 1] == " " and line[column] != "" for line in lines if len(line) > column)
         assert re.search(r"^ok +cluster/api-server +Kubernetes v\d", run.output, re.M)
         assert "\x1b" not in run.output
-        assert re.search(r"^\d+ ok, \d+ warn, 0 fail, 0 skipped$", run.log, re.M)
+        assert re.search(r"^\d+ ok, \d+ warn, 0 fail, 0 skipped: nothing was found that would stop a deploy$", run.log, re.M)
 
     def test_color_on_a_terminal_only(self, site):
         def on_terminal(**environment):
@@ -230,12 +230,12 @@ class TestNamespace:
         assert site(HOST_IPC="false").by("namespace/pod-security", "ok")
 
     def test_quota_and_limits(self, site):
-        site.make("ResourceQuota", "compute", spec={"hard": {"requests.nvidia.com/gpualloc": "0", "limits.memory": "100Gi"}})
+        site.make("ResourceQuota", "compute", spec={"hard": {"requests.nvidia.com/gpualloc": "1", "limits.memory": "100Gi"}})
         site.make("LimitRange", "bounds", spec={"limits": [{"type": "Container", "max": {"cpu": "2"}}]})
         wait_until(lambda: "hard" in (site.client.get("ResourceQuota", "compute", site.namespace).get("status") or {}), 20, "quota status")
-        report = site()
+        report = site(NVIDIA_GPUALLOC="2")
         assert report.code == 7
-        assert "NVIDIA_GPUALLOC" in report.one("namespace/quota", "fail")
+        assert "lower NVIDIA_GPUALLOC" in report.one("namespace/quota", "fail")
         assert "CPU_LIMIT" in report.one("namespace/limit-range", "fail")
         assert len(report.by("namespace/quota", "fail")) == 1
         fine = site(CPU_LIMIT="2", NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="", NVIDIA_GPUMEM="")
