@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <git2.h>
 #include <jansson.h>
+#include <mbedtls/ecp.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,6 +70,61 @@ static bool check_curl_transfer(void) {
                  "curl takes no client key from memory");
     curl_easy_cleanup(easy);
     return ok;
+}
+
+static int no_randomness(void *user, unsigned char *out, size_t length) {
+    (void)user;
+    memset(out, 0, length);
+    return 0;
+}
+
+// SCALAR times the point with the u-coordinate U on Curve25519.
+static int multiply(unsigned char product[32], const unsigned char scalar[32],
+                    const unsigned char u[32]) {
+    mbedtls_ecp_keypair key;
+    mbedtls_ecp_point point;
+    size_t length = 0;
+    mbedtls_ecp_keypair_init(&key);
+    mbedtls_ecp_point_init(&point);
+    int status = mbedtls_ecp_read_key(MBEDTLS_ECP_DP_CURVE25519, &key, scalar, 32);
+    if (status == 0)
+        status = mbedtls_ecp_point_read_binary(&key.private_grp, &point, u, 32);
+    if (status == 0)
+        status = mbedtls_ecp_mul(&key.private_grp, &point, &key.private_d, &point, no_randomness,
+                                 NULL);
+    if (status == 0)
+        status = mbedtls_ecp_point_write_binary(
+            &key.private_grp, &point, MBEDTLS_ECP_PF_COMPRESSED, &length, product, 32);
+    mbedtls_ecp_point_free(&point);
+    mbedtls_ecp_keypair_free(&key);
+    return status;
+}
+
+// RFC 7748 5.2: the iterated test vector, starting from scalar = u = 9, and a point of order one.
+static bool check_x25519(void) {
+    static const unsigned char after_one[32] = {
+        0x42, 0x2c, 0x8e, 0x7a, 0x62, 0x27, 0xd7, 0xbc, 0xa1, 0x35, 0x0b,
+        0x3e, 0x2b, 0xb7, 0x27, 0x9f, 0x78, 0x97, 0xb8, 0x7b, 0xb6, 0x85,
+        0x4b, 0x78, 0x3c, 0x60, 0xe8, 0x03, 0x11, 0xae, 0x30, 0x79};
+    static const unsigned char after_thousand[32] = {
+        0x68, 0x4c, 0xf5, 0x9b, 0xa8, 0x33, 0x09, 0x55, 0x28, 0x00, 0xef,
+        0x56, 0x6f, 0x2f, 0x4d, 0x3c, 0x1c, 0x38, 0x87, 0xc4, 0x93, 0x60,
+        0xe3, 0x87, 0x5f, 0x2e, 0xb9, 0x4d, 0x99, 0x53, 0x2c, 0x51};
+    static const unsigned char zero[32];
+    unsigned char scalar[32] = {9};
+    unsigned char u[32] = {9};
+    bool ok = true;
+    for (int round = 1; ok && round <= 1000; round++) {
+        unsigned char product[32];
+        ok = expect(multiply(product, scalar, u) == 0, "X25519 refuses a good point");
+        memcpy(u, scalar, sizeof(u));
+        memcpy(scalar, product, sizeof(scalar));
+        if (round == 1)
+            ok &= expect(memcmp(scalar, after_one, sizeof(scalar)) == 0, "X25519 is wrong");
+    }
+    ok &= expect(memcmp(scalar, after_thousand, sizeof(scalar)) == 0,
+                 "X25519 is wrong after a thousand rounds");
+    return ok & expect(multiply(u, scalar, zero) != 0, "X25519 takes a point of small order");
 }
 
 static bool check_git(void) {
@@ -153,6 +209,7 @@ int main(void) {
     bool ok = check_position();
     ok &= check_curl_features();
     ok &= check_curl_transfer();
+    ok &= check_x25519();
     ok &= check_git();
     ok &= check_json();
     ok &= check_yaml();

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # How each library is built into the prefix. Sourced by container/build. A function gets the unpacked source directory;
-# PREFIX, ARCH, JOBS, CFLAGS_COMMON and LDFLAGS_COMMON are set. Everything is static, -Os, one section a function.
+# PREFIX, ARCH, JOBS, CFLAGS_COMMON and LDFLAGS_COMMON are set. Everything is static, -Os (the core of mbedTLS -O2), one section a
+# function.
 
 # Arguments: source directory, then CMake's options. Builds and installs into the prefix.
 cmake_install() {
@@ -42,7 +43,10 @@ build_zlib() {
     )
 }
 
+# Nearly all the time of a run up to the apply goes into TLS handshakes, see patches/mbedtls-speed.patch.
 build_mbedtls() {
+    patch -d "$1" -p1 < "$CONTAINER/patches/mbedtls-tls12-pss.patch"
+    patch -d "$1" -p1 < "$CONTAINER/patches/mbedtls-speed.patch"
     cp "$CONTAINER/deps/mbedtls_config.h" "$1/include/mbedtls/mbedtls_config.h"
     cmake_install "$1" -DENABLE_PROGRAMS=OFF -DENABLE_TESTING=OFF -DGEN_FILES=OFF -DMBEDTLS_FATAL_WARNINGS=OFF \
         -DUSE_STATIC_MBEDTLS_LIBRARY=ON -DUSE_SHARED_MBEDTLS_LIBRARY=OFF

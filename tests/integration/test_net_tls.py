@@ -77,6 +77,33 @@ def test_tls_versions(tls, authority, version):
         assert fetch({"url": peer.url(), "ca": pem(authority.cert)}).result["status"] == 200
 
 
+@VERSIONS
+@pytest.mark.parametrize("group", ["X25519", "prime256v1", "secp384r1", "secp521r1"])
+def test_key_exchange_groups(tls, authority, version, group):
+    """A server that knows one group only: with TLS 1.3 it asks for another key share unless the first one fits."""
+    context = tls(authority.server("a", ["127.0.0.1"]))
+    context.minimum_version = context.maximum_version = version
+    context.set_ecdh_curve(group)
+    with Peer(always(), context) as peer:
+        assert fetch({"url": peer.url(), "ca": pem(authority.cert)}).result["status"] == 200
+
+
+@VERSIONS
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_tls_versions_with_each_kind_of_authority(tls, version, kind):
+    authority = Authority("of one kind", kind)
+    context = tls(authority.server("a", ["127.0.0.1"]))
+    context.minimum_version = context.maximum_version = version
+    with Peer(always(), context) as peer:
+        assert fetch({"url": peer.url(), "ca": pem(authority.cert)}).result["status"] == 200
+
+
+def test_one_authority_of_many_in_a_bundle(tls, authority, stranger):
+    bundle = pem(stranger.cert) + "# a comment between\n" + pem(authority.cert)
+    with Peer(always(), tls(authority.server("a", ["127.0.0.1"]))) as peer:
+        assert fetch({"url": peer.url(), "ca": bundle}).result["status"] == 200
+
+
 def test_old_tls_is_refused(tls, authority):
     context = tls(authority.server("a", ["127.0.0.1"], kind="rsa"))
     context.set_ciphers("ALL:@SECLEVEL=0")
@@ -107,7 +134,7 @@ def test_not_yet_valid(tls, authority):
     assert "not valid yet" in error["message"]
 
 
-@pytest.mark.parametrize("names,host", [(["wrong.example"], "localhost"), (["127.0.0.2"], "127.0.0.1"), (["localhost"], "127.0.0.1")])
+@pytest.mark.parametrize("names,host", [(["wrong.example"], "localhost"), (["*.localhost"], "localhost"), (["::1"], "127.0.0.1"), (["127.0.0.2"], "127.0.0.1"), (["localhost"], "127.0.0.1")])
 def test_wrong_name(tls, authority, names, host):
     peer = Peer(always(), tls(authority.server("a", names)))
     error = refusal(peer, ca=pem(authority.cert), url=peer.url(host=host))
