@@ -99,10 +99,11 @@ class ServiceAccount:
 
 
 class Cluster:
-    """``controllers`` and ``scheduler`` say what runs beside the API server; ``apiserver_flags`` are added to its flags."""
+    """``controllers`` and ``scheduler`` say what runs beside the API server; ``apiserver_flags`` are added to its flags;
+    ``keys`` "rsa" gives certificates as kubeadm makes them (they take longer to make)."""
 
     def __init__(self, directory: Path, controllers: bool = True, scheduler: bool = True, apiserver_flags: tuple[str, ...] = (),
-                 host: str = "127.0.0.1", names: tuple[str, ...] = (), port: int | None = None):
+                 host: str = "127.0.0.1", names: tuple[str, ...] = (), port: int | None = None, keys: str = "ec"):
         self.dir = Path(directory)
         self.host = host
         self.port = port or free_port()
@@ -112,6 +113,7 @@ class Cluster:
         self._with_controllers, self._with_scheduler = controllers, scheduler
         self._extra_flags = apiserver_flags
         self._names = names
+        self._keys = keys
         self._processes: list[Process] = []
         self._make_pki()
 
@@ -119,7 +121,7 @@ class Cluster:
 
     def _make_pki(self) -> None:
         pki = self.dir / "pki"
-        self.ca = Authority("kubernetes")
+        self.ca = Authority("kubernetes", self._keys)
         self.client_ca = self.ca
         self.ca_file = pki / "ca.crt"
         pki.mkdir(parents=True, exist_ok=True)
