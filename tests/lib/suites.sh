@@ -173,6 +173,7 @@ suite_static() {
     say "static: the static binary and its image"
     [[ -x $root/container/build ]] || { skip_suite "static: container/build is missing"; return; }
     [[ -d $root/tests/static ]] || { skip_suite "static: no tests"; return; }
+    "$root/tests/servers/build" etcd kubernetes/kube-apiserver,kube-controller-manager,kube-scheduler,kubectl kserve-0.16 || { fail_suite "static: servers"; return; }
     run_pytest static static
 }
 

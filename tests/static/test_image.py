@@ -6,16 +6,15 @@ import gzip
 import hashlib
 import io
 import json
-import socket
+import re
 import subprocess
 import tarfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import ARCHS, NAME, NATIVE
+from .conftest import ARCHS, NAME, NATIVE, ROOT
+from .engines import Containerd, Registry, skopeo
 
 PROGRAM = f"usr/bin/{NAME}"
 SIZE_LIMIT = 2_600_000
@@ -60,11 +59,6 @@ class Layout:
 @pytest.fixture(scope="module")
 def layout(dist: Path) -> Layout:
     return Layout(dist / "image.oci.tar")
-
-
-@pytest.fixture(scope="module")
-def version(layout: Layout) -> str:
-    return layout.json("index.json")["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
 
 
 def test_one_index_names_every_architecture_that_was_built(layout: Layout):
@@ -142,106 +136,16 @@ def test_checksums_are_right(dist: Path):
     assert listed == present - {"SHA256SUMS"}
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def wait_until(ready, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not ready():
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-
-
-def stop(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture
-def ctr(tmp_path: Path) -> Iterator:
-    """A containerd of our own: its own root, state and socket. Yields a function that runs ctr against it."""
-    config = tmp_path / "config.toml"
-    config.write_text(
-        f'version = 2\nroot = "{tmp_path}/root"\nstate = "{tmp_path}/state"\n'
-        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-        f'[grpc]\naddress = "{tmp_path}/containerd.sock"\n[ttrpc]\naddress = "{tmp_path}/containerd.ttrpc"\n'
-    )
-    log = tmp_path / "containerd.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(["containerd", "--config", str(config)], stdout=output, stderr=output)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["ctr", "--address", f"{tmp_path}/containerd.sock", "--namespace", "k8s.io", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-    try:
-        wait_until(lambda: (tmp_path / "containerd.sock").exists() and run("version").returncode == 0, process, log)
-        yield run
-    finally:
-        stop(process)
-
-
-def test_containerd_imports_and_runs_it_as_a_restricted_pod_would(ctr, dist: Path, version: str):
-    """Read-only root, image's own user, no capabilities, no new privileges, default seccomp profile, no network."""
-    image = f"docker.io/library/{NAME}:{version}"
-    imported = ctr("images", "import", "--snapshotter", "native", str(dist / "image.oci.tar"))
-    assert imported.returncode == 0, imported.stderr
-    assert image in ctr("images", "list", "--quiet").stdout.split()
-    default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
-                            "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
-    dropped = [option for name in default_capabilities for option in ("--cap-drop", f"CAP_{name}")]
-    run = ctr("run", "--snapshotter", "native", "--read-only", "--seccomp", *dropped, image, "restricted", f"/{PROGRAM}", "version")
+def test_containerd_imports_and_runs_it_as_a_restricted_pod_would(containerd: Containerd):
+    """Read-only root, the image's own user, no capabilities, no new privileges, default seccomp profile, no network."""
+    run = containerd.run_restricted("restricted", ["version"])
     assert run.returncode == 0, run.stderr
     assert NAME in run.stdout
     assert "mbedTLS/3.6." in run.stdout
-    spec = json.loads(ctr("containers", "info", "restricted").stdout)["Spec"]
-    assert (spec["process"]["user"]["uid"], spec["process"]["user"]["gid"]) == (65532, 65532)
-    assert spec["root"]["readonly"] is True
-    assert spec["process"]["noNewPrivileges"] is True
-    assert not any(spec["process"].get("capabilities", {}).values())
-    assert spec["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
-    ctr("containers", "rm", "restricted")
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[str]:
-    """A registry of our own on the loopback: host:port."""
-    address = f"127.0.0.1:{free_port()}"
-    config = tmp_path / "registry.yml"
-    config.write_text(
-        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {tmp_path}/registry\nhttp:\n  addr: {address}\n  secret: test\n"
-    )
-    log = tmp_path / "registry.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=output, stderr=output)
-
-    def answers() -> bool:
-        host, port = address.split(":")
-        with socket.socket() as connection:
-            return connection.connect_ex((host, int(port))) == 0
-
-    try:
-        wait_until(answers, process, log)
-        yield address
-    finally:
-        stop(process)
-
-
-def skopeo(*arguments: str) -> str:
-    run = subprocess.run(["skopeo", "--insecure-policy", *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
-
-
-def test_skopeo_copies_every_architecture_to_a_local_registry_digest_unchanged(registry: str, dist: Path, layout: Layout, version: str):
-    target = f"docker://{registry}/tools/{NAME}:{version}"
+def test_skopeo_copies_every_architecture_to_a_local_registry_digest_unchanged(registry: Registry, dist: Path, layout: Layout, version: str):
+    target = f"docker://{registry.address}/tools/{NAME}:{version}"
     skopeo("copy", "--all", "--quiet", "--dest-tls-verify=false", f"oci-archive:{dist}/image.oci.tar", target)
     raw = skopeo("inspect", "--raw", "--tls-verify=false", target).encode()
     assert "sha256:" + hashlib.sha256(raw).hexdigest() == layout.json("index.json")["manifests"][0]["digest"]
@@ -254,3 +158,42 @@ def test_older_engines_find_the_first_platform(dist: Path, tmp_path: Path):
     config = json.loads(skopeo("inspect", "--config", f"oci:{tmp_path}/copy:x"))
     assert config["architecture"] == sorted(ARCHS)[0]
     assert config["config"]["User"] == "65532:65532"
+
+
+def documented_commands(section: str) -> list[str]:
+    """The shell blocks of a section of container/README.md, with comments and all."""
+    text = (ROOT / "container/README.md").read_text().split(f"\n## {section}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+
+
+def test_the_documented_air_gapped_commands_work_as_written(registry: Registry, dist: Path, layout: Layout, version: str, tmp_path: Path):
+    """Every command of container/README.md, in order. Only the registry's name and the version are put in, and where the engines listen."""
+    directory = tmp_path / "engine"
+    directory.mkdir()
+    insecure = tmp_path / "registries.conf"
+    insecure.write_text(f'[[registry]]\nlocation = "{registry.address}"\ninsecure = true\n')
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "dist").symlink_to(dist)
+    engine = Containerd(directory)
+    try:
+        prelude = f"""set -euo pipefail
+            ctr() {{ command ctr --address {engine.socket} "$@"; }}
+            skopeo() {{ command skopeo --insecure-policy --registries-conf {insecure} "$@"; }}
+            """
+        blocks = documented_commands("Loading it without the internet")
+        assert len(blocks) >= 4
+        digest = layout.json("index.json")["manifests"][0]["digest"]
+        for block in blocks:
+            script = block.replace("registry.example.com", registry.address).replace("VERSION", version).replace("DIGEST", digest)
+            script = re.sub(r"ctr (--namespace \S+ )?images (import|pull)", r"\g<0> --snapshotter native --plain-http", script).replace(
+                "import --snapshotter native --plain-http", "import --snapshotter native")
+            run = subprocess.run(["bash", "-c", prelude + script], cwd=work, capture_output=True, text=True, timeout=300, check=False)
+            assert run.returncode == 0, f"{block}\n{run.stdout}{run.stderr}"
+        named = engine.ctr("images", "list", "--quiet").stdout.split()
+        assert f"docker.io/library/{NAME}:{version}" in named
+        assert f"{registry.address}/tools/{NAME}@{digest}" in named
+        run = engine.run_restricted("pulled", ["version"], image=f"{registry.address}/tools/{NAME}@{digest}")
+        assert run.returncode == 0, run.stderr
+    finally:
+        engine.stop()

@@ -10,23 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NATIVE, ROOT, container_build
+from .conftest import NATIVE, ROOT, StaticBuild
 
 pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
-def static_build(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Meson's build directory of the static build, with the test programs."""
-    directory = tmp_path_factory.mktemp("static")
-    run = container_build("--arch", NATIVE, "--test", "--output", str(directory / "dist"), "--build", str(directory / "build"))
-    assert run.returncode == 0, run.stderr[-8000:]
-    return directory / "build" / NATIVE
-
-
-@pytest.fixture(scope="module")
-def http_tool(static_build: Path) -> Path:
-    return static_build / "tests/unit/net/http_tool"
+def http_tool(static_build: StaticBuild) -> Path:
+    return static_build.meson / NATIVE / "tests/unit/net/http_tool"
 
 
 @pytest.mark.parametrize("module", ["test_net.py", "test_net_tls.py"])
