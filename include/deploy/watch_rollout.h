@@ -26,8 +26,8 @@ struct rollout_options {
  * Waits until the verdict is READY or FAILED. InferenceService and Deployments must be readable;
  * ReplicaSets, pods, events, logs and Knative revisions are used when the rights are there, and
  * what could not be read is named once. Progress goes to the observer: when it changes, and a
- * heartbeat at most every 30 s. On failure the wanted logs are fetched (at most 8, 40 lines and 16
- * KiB each, 5 s in all) and the verdict is made again with them.
+ * heartbeat at most every 30 s. On failure the wanted logs are fetched (at most 8, 150 lines and
+ * 128 KiB each, 5 s in all) and the verdict is made again with them.
  *
  * 0 with a READY or FAILED verdict; -1 with ERROR_DEADLINE or ERROR_CANCELED (OUT still holds the
  * last verdict, with the last known cause) or another error when watching became impossible.

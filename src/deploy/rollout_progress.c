@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "base/text.h"
 
+#include <stdio.h>
+
 static const struct observed *deployment_of(const struct rollout *rollout) {
     const struct observed *deployment =
         rollout->target.serverless ? serverless_deployment(rollout) : raw_deployment(rollout);
@@ -90,8 +92,17 @@ static enum rollout_phase phase_without_pods(const struct rollout *rollout,
     return all ? PHASE_SERVING : PHASE_LOADING;
 }
 
-static char *describe(const struct verdict *verdict, enum rollout_phase phase, const json_t *pod,
-                      struct error **err) {
+/* What the last phase still waits for. */
+static const char *serving_text(const struct rollout *rollout, const struct verdict *verdict) {
+    if (verdict->replicas_old > 0)
+        return "waiting for the old replicas to go";
+    if (rollout->proved)
+        return "waiting for KServe to call the service ready";
+    return "waiting for all replicas";
+}
+
+static char *describe(const struct rollout *rollout, const struct verdict *verdict,
+                      enum rollout_phase phase, const json_t *pod, struct error **err) {
     static const char *const texts[] = {
         [PHASE_ACCEPTED] = "waiting for KServe's controller",
         [PHASE_CREATING] = "waiting for pods",
@@ -99,23 +110,44 @@ static char *describe(const struct verdict *verdict, enum rollout_phase phase, c
         [PHASE_PULLING] = "pulling images",
         [PHASE_DOWNLOADING] = "downloading the model",
         [PHASE_LOADING] = "loading the model",
-        [PHASE_SERVING] = "waiting for the service to be Ready",
+        [PHASE_SERVING] = "",
     };
-    const char *name = json_text_at(pod, "metadata", "name", NULL);
-    const char *text = texts[phase];
+    const char *text = phase == PHASE_SERVING ? serving_text(rollout, verdict) : texts[phase];
     if (pod == NULL && phase == PHASE_LOADING) /* pods cannot be read: any phase of theirs */
         text = "waiting for the new pods";
+    const char *name = json_text_at(pod, "metadata", "name", NULL);
+    char old[48] = "";
+    if (verdict->replicas_old > 0)
+        (void)snprintf(old, sizeof(old), ", %lld old", (long long)verdict->replicas_old);
     cleanup_free char *replicas =
         verdict->replicas_new + verdict->replicas_old > 0
             ? text_format(err, "; %lld of %lld new replicas ready%s",
-                          (long long)verdict->replicas_ready, (long long)verdict->replicas_new,
-                          verdict->replicas_old > 0 ? ", old ones still serve" : "")
+                          (long long)verdict->replicas_ready, (long long)verdict->replicas_new, old)
             : text_copy("", err);
     if (replicas == NULL)
         return NULL;
     bool shows_pod = name != NULL && phase != PHASE_SERVING;
     return text_format(err, "%s%s%s%s%s", text, shows_pod ? " (pod " : "", shows_pod ? name : "",
                        shows_pod ? ")" : "", replicas);
+}
+
+/* What the container that everything waits for writes; for when the deadline comes first. */
+static int tell_logs(struct verdict *out, const struct rollout *rollout, enum rollout_phase phase,
+                     const json_t *pod, struct error **err) {
+    const char *container = phase == PHASE_DOWNLOADING ? STORAGE_CONTAINER
+                            : phase == PHASE_LOADING   ? MODEL_CONTAINER
+                                                       : NULL;
+    if (pod == NULL || container == NULL || out->state == ROLLOUT_READY)
+        return 0;
+    const char *name = text_or_empty(json_text_at(pod, "metadata", "name", NULL));
+    const char *log = log_text(rollout, name, container, false);
+    if (log != NULL)
+        return log_evidence(&out->evidence, container, log, NULL, err);
+    cleanup_free char *wanted = text_format(err, "%s/%s/current", name, container);
+    if (wanted == NULL)
+        return -1;
+    return strings_contain(&out->wanted_logs, wanted) ? 0
+                                                      : strings_add(&out->wanted_logs, wanted, err);
 }
 
 int progress_describe(struct verdict *out, struct rollout *rollout, int64_t now_ms,
@@ -132,6 +164,6 @@ int progress_describe(struct verdict *out, struct rollout *rollout, int64_t now_
     }
     out->phase = phase;
     out->phase_since_ms = rollout->phase_since_ms;
-    out->detail = describe(out, phase, pod, err);
-    return out->detail != NULL ? 0 : -1;
+    out->detail = describe(rollout, out, phase, pod, err);
+    return out->detail != NULL ? tell_logs(out, rollout, phase, pod, err) : -1;
 }

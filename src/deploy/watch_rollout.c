@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { HEARTBEAT_MS = 30 * 1000, CONFIRM_MS = 10 * 1000 };
+enum { HEARTBEAT_MS = 30 * 1000, CONFIRM_MS = 10 * 1000, LEAST_TOLD_MS = 1000 };
 
 static const struct {
     const struct kube_resource *resource;
@@ -214,6 +214,7 @@ static int judge_with_confirmation(struct rollout_watcher *watcher, struct verdi
     return judge(watcher, out, err);
 }
 
+/* When it changes; else a heartbeat that says for how long. */
 static void show_progress(struct rollout_watcher *watcher, const struct verdict *verdict) {
     const struct observer *observer = watcher->options->observer;
     int64_t now = clock_now(watcher->deps->clock);
@@ -223,7 +224,17 @@ static void show_progress(struct rollout_watcher *watcher, const struct verdict 
     bool same = text != NULL && text_equal(text, watcher->shown);
     if (text == NULL || (same && now - watcher->shown_ms < HEARTBEAT_MS))
         return;
-    observer->progress(observer->user, STAGE_ROLLOUT, text);
+    int64_t in_phase = clock_wall(watcher->deps->clock) - verdict->phase_since_ms;
+    char took[DURATION_SIZE];
+    cleanup_free char *line =
+        in_phase >= LEAST_TOLD_MS
+            ? text_format(NULL, "%s%s%s in this phase%s%s", verdict->detail,
+                          verdict->replicas_new > 0 ? ", " : "; ", duration_format(took, in_phase),
+                          trouble ? ": " : "", trouble ? verdict->cause : "")
+            : text_copy(text, NULL);
+    if (line == NULL)
+        return;
+    observer->progress(observer->user, STAGE_ROLLOUT, line);
     free(watcher->shown);
     watcher->shown = steal_pointer(text);
     watcher->shown_ms = now;
@@ -317,6 +328,10 @@ int rollout_wait(struct verdict *out, struct kube_client *client,
     bool canceled = result < 0 && err != NULL && *err != NULL && (*err)->kind == ERROR_CANCELED;
     if (unexplained && !canceled)
         rollout_watcher_fetch_logs(&watcher, out);
+    if (out->state != ROLLOUT_READY && watcher.grant != NULL && !canceled)
+        (void)strings_add_format(&out->evidence, NULL,
+                                 "more would be known with the rights that this grants: %s",
+                                 watcher.grant);
     stop(&watcher);
     return result;
 }

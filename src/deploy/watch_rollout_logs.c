@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { MOST_LOGS = 8, LOG_MS = 5 * 1000, LOG_LIMIT = 64 * 1024 };
+enum { MOST_LOGS = 8, LOG_MS = 5 * 1000, LOG_LIMIT = 160 * 1024 };
 
 struct wanted {
     char pod[256];
@@ -53,7 +53,7 @@ void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict 
         if (!parse(&wanted[count], out->wanted_logs.items[i]))
             continue;
         queries[count] =
-            text_format(NULL, "container=%s&tailLines=40&limitBytes=16384%s",
+            text_format(NULL, "container=%s&tailLines=150&limitBytes=131072%s",
                         wanted[count].container, wanted[count].previous ? "&previous=true" : "");
         if (queries[count] == NULL)
             break;

@@ -39,7 +39,7 @@ void rollout_watcher_note_missing(struct rollout_watcher *watcher, const char *v
 void rollout_watcher_tell_missing(struct rollout_watcher *watcher);
 
 /*
- * Fetches the logs that OUT wants (at most 8, 40 lines and 16 KiB each, 5 s in all) and judges
+ * Fetches the logs that OUT wants (at most 8, 150 lines and 128 KiB each, 5 s in all) and judges
  * again with them. What cannot be had is left out: the verdict stands without.
  */
 void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict *out);
