@@ -14,10 +14,15 @@ enum {
 /* Text that comes from servers: no Markdown of its own, no line of its own. */
 static void append_plain(struct buffer *out, const char *text) {
     const char *end = text + text_utf8_prefix(text, LONGEST_TEXT);
+    /* at its start: a heading, a list's bullet or number */
+    size_t digits = strspn(text, "0123456789");
+    const char *start = digits > 0 ? text + digits : text;
     for (const char *at = text; at < end; at++) {
-        if (strchr("\\`*_[]<>|", *at) != NULL)
+        bool begins = at == start && strchr(digits > 0 ? ".)" : "#-+=", *at) != NULL;
+        if (begins || strchr("\\`*_[]<>|~&", *at) != NULL)
             buffer_append_character(out, '\\');
-        buffer_append_character(out, *at == '\n' || *at == '\r' ? ' ' : *at);
+        bool control = (unsigned char)*at < 0x20 || *at == 0x7f;
+        buffer_append_character(out, control ? ' ' : *at);
     }
     if (*end != '\0')
         buffer_append_text(out, "…");
@@ -29,6 +34,49 @@ static void append_row(struct buffer *out, const char *title, const char *value)
     buffer_printf(out, "| %s | ", title);
     append_plain(out, value);
     buffer_append_text(out, " |\n");
+}
+
+/* A web address without anything that Markdown could take for the end of a link. */
+static bool is_plain_url(const char *url) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-._~:/?#@!$&'*+,;=%";
+    return (text_has_prefix(url, "http://") || text_has_prefix(url, "https://")) &&
+           strlen(url) <= LONGEST_TEXT && url[strspn(url, plain)] == '\0';
+}
+
+/* TEXT as a link to URL, where that is one. */
+static void append_link_row(struct buffer *out, const char *title, const char *text,
+                            const char *url) {
+    if (!is_plain_url(url) || text_is_empty(text)) {
+        append_row(out, title, text);
+        return;
+    }
+    buffer_printf(out, "| %s | [", title);
+    append_plain(out, text);
+    buffer_printf(out, "](%s) |\n", url);
+}
+
+/* The page of a repository is its clone URL without ".git", on every Git server that has pages. */
+static void append_model(struct buffer *out, const struct outcome *outcome) {
+    char page[LONGEST_TEXT + 1] = "";
+    size_t length = strlen(outcome->git_url);
+    if (text_has_suffix(outcome->git_url, ".git"))
+        length -= strlen(".git");
+    if (length < sizeof(page))
+        memcpy(page, outcome->git_url, length);
+    append_link_row(out, "Model", outcome->project, page);
+}
+
+static void append_class(struct buffer *out, const struct outcome *outcome) {
+    static const struct {
+        const char *name;
+        const char *words;
+    } classes[] = {{"terminal", "terminal: it could not succeed"},
+                   {"repeated", "repeated: it kept failing"},
+                   {"impatient", "impatient: it may yet succeed, or it needed more time"}};
+    for (size_t i = 0; i < array_length(classes); i++)
+        if (text_equal(outcome->failure_class, classes[i].name))
+            append_row(out, "Failure", classes[i].words);
 }
 
 static void append_headline(struct buffer *out, const struct outcome *outcome) {
@@ -86,15 +134,17 @@ char *overview_markdown(const struct outcome *outcome, size_t limit, struct erro
     append_cause(&out, outcome);
     char took[DURATION_SIZE];
     buffer_append_text(&out, "| | |\n|---|---|\n");
-    if (outcome->state == OUTCOME_READY) {
-        append_row(&out, "In the cluster", outcome->in_cluster_url);
-        append_row(&out, "From outside", outcome->out_cluster_url);
+    /* of a failed run too, once there is a service: what served before may serve on */
+    if (outcome->state == OUTCOME_READY || outcome->applied) {
+        append_link_row(&out, "In the cluster", outcome->in_cluster_url, outcome->in_cluster_url);
+        append_link_row(&out, "From outside", outcome->out_cluster_url, outcome->out_cluster_url);
     }
-    append_row(&out, "Model", outcome->project);
+    append_model(&out, outcome);
     append_row(&out, "Ref", outcome->ref);
     append_row(&out, "Commit", outcome->commit);
     append_row(&out, "Runtime", outcome->runtime);
     append_row(&out, "Reason", outcome->reason);
+    append_class(&out, outcome);
     append_row(&out, "Rollback", outcome->rollback);
     append_row(&out, "Took", duration_format(took, outcome->took_ms));
     append_evidence(&out, outcome);

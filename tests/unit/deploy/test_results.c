@@ -140,6 +140,73 @@ static void a_failed_overview_carries_reason_cause_and_hint(void **state) {
     outcome_free(&outcome);
 }
 
+/* Of what a pod's name, a log or an admission webhook can hold. */
+static void text_of_others_is_no_markdown(void **state) {
+    (void)state;
+    static const char evil[] = "# x\n- [a](javascript:b) <img src=x onerror=y> | `c` **d** ~~e~~ "
+                               "&lt; \x1b[31m\r\n```\n![f](http://g)";
+    struct outcome outcome = failed_outcome(1, 2, evil);
+    outcome_set(&outcome.project, evil, NULL);
+    outcome_set(&outcome.git_url, "https://host/a)[b](javascript:c", NULL);
+    outcome_set(&outcome.reason, evil, NULL);
+    outcome.applied = true;
+    outcome_set(&outcome.out_cluster_url, "javascript:alert(1)", NULL);
+    char *text = overview_markdown(&outcome, 100000, NULL);
+    static const char *const never[] = {"\n# ", "\n```", "[a](", " <img", "`c`",   "**d**",
+                                        "~~e",  " &lt;", "\x1b", "\r",    "![f](", "host/a)"};
+    for (size_t i = 0; i < array_length(never); i++)
+        if (strstr(text, never[i]) != NULL)
+            fail_msg("\"%s\" in\n%s", never[i], text);
+    free(text);
+    outcome_free(&outcome);
+}
+
+static void a_failed_run_tells_as_much_as_a_good_one(void **state) {
+    (void)state;
+    struct outcome outcome = failed_outcome(1, 3, "The model server needs more memory.");
+    outcome.applied = true;
+    struct results results = {0};
+    assert_int_equal(results_render(&results, &outcome, NULL), 0);
+    assert_string_equal(value_of(&results, "state"), "failed");
+    assert_string_equal(value_of(&results, "failure-class"), "repeated");
+    assert_string_equal(value_of(&results, "reason"),
+                        "OOMKilled: The model server needs more memory.");
+    assert_string_equal(value_of(&results, "runtime"), "vllm-cuda-12");
+    const char *overview = value_of(&results, "overview-markdown");
+    static const char *const parts[] = {
+        "failed",
+        "The model server needs more memory.",
+        "What to do",
+        "repeated: it kept failing",
+        "[demo/amlmodels/qwen](https://gitlab.example.com/demo/amlmodels/qwen)",
+        "(http://qwen-predictor-demo.example.com)",
+        "Evidence",
+    };
+    for (size_t i = 0; i < array_length(parts); i++)
+        if (strstr(overview, parts[i]) == NULL)
+            fail_msg("no \"%s\" in\n%s", parts[i], overview);
+    results_free(&results);
+    outcome_free(&outcome);
+}
+
+static void huge_evidence_leaves_cause_and_hint_whole(void **state) {
+    (void)state;
+    struct outcome outcome = failed_outcome(300, 12, "é");
+    outcome_set(&outcome.cause, "The model does not fit.", NULL);
+    outcome_set(&outcome.hint, "Raise NVIDIA\\_GPUMEM.", NULL);
+    struct results results = {0};
+    assert_int_equal(results_render(&results, &outcome, NULL), 0);
+    assert_true(results_cost(&results) <= RESULTS_BUDGET);
+    const char *overview = value_of(&results, "overview-markdown");
+    assert_non_null(strstr(overview, "The model does not fit."));
+    assert_non_null(strstr(overview, "What to do"));
+    assert_non_null(strstr(overview, "Evidence"));
+    assert_true(text_is_utf8(overview, strlen(overview)));
+    assert_int_equal(overview[strlen(overview) - 1], '\n');
+    results_free(&results);
+    outcome_free(&outcome);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(string_result_is_the_scripts_json),
@@ -147,6 +214,9 @@ int main(void) {
         cmocka_unit_test(chains_input_names_commit_by_digest),
         cmocka_unit_test(long_causes_never_pass_the_budget),
         cmocka_unit_test(a_failed_overview_carries_reason_cause_and_hint),
+        cmocka_unit_test(text_of_others_is_no_markdown),
+        cmocka_unit_test(a_failed_run_tells_as_much_as_a_good_one),
+        cmocka_unit_test(huge_evidence_leaves_cause_and_hint_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
