@@ -138,6 +138,7 @@ struct verdict {
     struct strings wanted_logs; /* "pod/container/current" or "pod/container/previous" that would
                                    help; the loop fetches them once */
     int64_t judge_again_ms;  /* wall clock when the verdict may change without an event; 0: never */
+    bool gone;               /* the InferenceService is not in the cluster any more */
     bool wants_confirmation; /* all is complete, but Ready was read before that: GET the
                                 InferenceService and hand it over as ROLLOUT_CONFIRMED */
     char *url;               /* status.url or "" */

@@ -141,6 +141,7 @@ static void decide(struct verdict *out, const struct judgement *judgement) {
     bool final = judgement->found && best->final;
     bool ready = rollout->proved && service_is_ready(rollout) && !rollout->service_gone;
     bool overruled = final && best->rank >= RANK_OVERRULES_READY;
+    out->gone = rollout->service_gone;
     out->state = store_service(rollout) != NULL ? ROLLOUT_PROGRESSING : ROLLOUT_UNKNOWN;
     out->judge_again_ms = judgement->again_ms;
     if (ready && !overruled) {

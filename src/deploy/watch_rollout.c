@@ -256,18 +256,13 @@ static int64_t wait_time(const struct rollout_watcher *watcher, const struct ver
     return wait > 0 ? wait : 0;
 }
 
-static bool is_deleted(const struct verdict *verdict) {
-    return verdict->state == ROLLOUT_FAILED && text_equal(verdict->reason, "Deleted");
-}
-
 /* Deletion is what is waited for: it is done when the object is gone, not when it began. */
 static bool is_reached(const struct rollout_watcher *watcher, struct verdict *verdict) {
     if (!watcher->options->until_deleted)
         return verdict->state == ROLLOUT_READY || verdict->state == ROLLOUT_FAILED;
-    bool gone = is_deleted(verdict) && verdict->evidence.count == 0;
-    if (gone)
+    if (verdict->gone)
         verdict->state = ROLLOUT_READY;
-    return gone;
+    return verdict->gone;
 }
 
 static int late(const struct rollout_watcher *watcher, const struct verdict *verdict,

@@ -99,6 +99,8 @@ class Client:
         """One request; raises ApiError unless the answer is 2xx."""
         data = None if body is None else body if isinstance(body, (bytes, str)) else json.dumps(body)
         headers = {"Content-Type": content_type, "Accept": accept}
+        if stream:
+            headers["Accept-Encoding"] = "identity"  # a compressed watch comes in blocks, late
         response = self._session().request(method, self.server + path, data=data, headers=headers, params=params,
                                            stream=stream, timeout=timeout)
         if response.status_code >= 300:

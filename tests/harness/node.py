@@ -82,6 +82,8 @@ class PodDriver:
     def running(self, *containers: str) -> None:
         for name in containers:
             status = self._status[name]
+            if status["lastState"] or "terminated" in status["state"]:
+                status["restartCount"] += 1  # with the restart, as kubelet counts, not with the end before it
             status["state"] = {"running": {"startedAt": now()}}
             status["started"] = name in self.containers
             status["containerID"] = f"containerd://{secrets.token_hex(32)}"
@@ -109,7 +111,6 @@ class PodDriver:
         """The container's end becomes its last state, and it waits for its next start."""
         status = self._status[container]
         status["lastState"] = {k: v for k, v in status["state"].items() if k == "terminated"}
-        status["restartCount"] += 1
         pod = f"{self.name}_{self.namespace}({self.uid})"
         self.event("Warning", "BackOff", f"Back-off restarting failed container {container} in pod {pod}", container)
         self.waiting(container, "CrashLoopBackOff",
