@@ -47,6 +47,7 @@ def test_for_pipeline_users(nobody, shell):
     run = place.finish(name)
     assert run.succeeded, run.log
     assert run.results["COMMIT"] == place.project.repository.head() == place.served_commit()
+    assert run.endpoints["IN_CLUSTER_ENDPOINT"] == f"http://qwen-predictor.{place.namespace}.svc.cluster.local"
     assert "rbac --diagnostics grants it" not in run.log, "the documented rights are all that it asks for"
 
 
