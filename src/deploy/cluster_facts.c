@@ -415,6 +415,9 @@ int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
         survey_live(&facts, gaps, &batch, inputs);
         survey_runtime(&facts, gaps, &batch, session, inputs, deadline_ms);
         survey_access(&facts, gaps, &batch, inputs);
+        result = read_claim(&facts, answer_to(&batch, CLAIM), err);
+    }
+    if (result == 0) {
         result = kserve_probe_read(&facts.kserve, &batch.answers[PROBE], err);
     }
     if (result == 0 && gaps->gitlab == NULL)

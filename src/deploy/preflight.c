@@ -337,7 +337,8 @@ static int tell_fit(struct flight *flight, struct error **err) {
         .request_timeout_ms = flight->request->request_timeout_ms,
         .deadline_ms = flight->request->deadline_ms,
         .card_bytes = card_bytes,
-        .volume_bytes = preflight_volume_bytes(&flight->readings.claim),
+        .volume_bytes = flight->facts.claim_bytes,
+        .volume_problem = flight->facts.claim_problem,
     };
     return model_check_list(flight->checks, &check, err);
 }

@@ -106,8 +106,6 @@ json_t *preflight_prune_node(const json_t *node);
 
 int preflight_check_volume(struct checks *checks, const struct cluster_readings *readings,
                            const struct pod_plan *plan, struct error **err);
-/* Bytes of the claim's volume; -1: unknown. */
-int64_t preflight_volume_bytes(const struct reading *claim);
 
 /* ---- preflight_runtime.c ---- */
 

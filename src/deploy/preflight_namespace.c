@@ -13,10 +13,8 @@ static const struct check_subject subject_security = {"namespace", "pod-security
 
 enum level { LEVEL_PRIVILEGED, LEVEL_BASELINE, LEVEL_RESTRICTED };
 
-static enum level level_of(const json_t *namespace_, const char *mode) {
-    cleanup_free char *label = text_format(NULL, "pod-security.kubernetes.io/%s", mode);
-    const char *level =
-        label != NULL ? json_text_at(namespace_, "metadata", "labels", label, NULL) : NULL;
+static enum level level_of(const json_t *namespace_, const char *label) {
+    const char *level = json_text_at(namespace_, "metadata", "labels", label, NULL);
     if (level == NULL || text_equal(level, "privileged"))
         return LEVEL_PRIVILEGED;
     return text_equal(level, "baseline") ? LEVEL_BASELINE : LEVEL_RESTRICTED;
@@ -127,8 +125,8 @@ static int check_level(struct checks *checks, enum level level, bool enforced,
 
 static int check_security(struct checks *checks, const json_t *namespace_,
                           const struct pod_plan *plan, struct error **err) {
-    enum level enforced = level_of(namespace_, "enforce");
-    enum level warned = level_of(namespace_, "warn");
+    enum level enforced = level_of(namespace_, "pod-security.kubernetes.io/enforce");
+    enum level warned = level_of(namespace_, "pod-security.kubernetes.io/warn");
     int found = enforced > LEVEL_PRIVILEGED ? check_level(checks, enforced, true, plan, err) : 0;
     if (found == 0 && warned > enforced)
         found = check_level(checks, warned, false, plan, err);

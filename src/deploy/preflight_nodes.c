@@ -459,13 +459,15 @@ static int tell(struct checks *checks, const struct survey *survey, const json_t
     if (others == NULL)
         return -1;
     int64_t least = survey->plan->inputs->min_replicas;
+    if (total == 0) /* they may come when they are needed */
+        return checks_add(checks, err, &subject, CHECK_WARN, "the cluster has no node now");
     if (survey->fitting == 0) {
         if (checks_add(checks, err, &subject, survey->scales ? CHECK_WARN : CHECK_FAIL,
                        "0 of %zu node%s could ever hold the pod%s%s%s", total,
                        total == 1 ? "" : "s", others[0] != '\0' ? ": " : "", others,
                        survey->scales ? "; an autoscaler may bring one" : "") < 0)
             return -1;
-        return total > 0 ? hint_obstacle(checks, survey, nodes, err) : 0;
+        return hint_obstacle(checks, survey, nodes, err);
     }
     bool enough = survey->slots >= least;
     if (checks_add(checks, err, &subject,

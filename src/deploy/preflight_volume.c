@@ -122,11 +122,3 @@ int preflight_check_volume(struct checks *checks, const struct cluster_readings 
         return check_unbound(checks, readings, name, err);
     return check_access(checks, claim->object, plan->inputs, plan->live != NULL, err);
 }
-
-int64_t preflight_volume_bytes(const struct reading *claim) {
-    struct quantity bytes;
-    const json_t *capacity = json_at(claim->object, "status", "capacity", "storage", NULL);
-    if (capacity == NULL)
-        capacity = json_at(claim->object, "spec", "resources", "requests", "storage", NULL);
-    return pod_need_amount(&bytes, capacity) ? quantity_value(&bytes) : -1;
-}
