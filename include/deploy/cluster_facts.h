@@ -22,6 +22,7 @@ struct cluster_facts {
     json_t *runtimes;          /* array of candidates */
     bool runtimes_are_partial; /* many candidates: containers were left out; see
                                   cluster_complete_runtime */
+    json_t *shadows; /* ServingRuntimes of the namespace, as far as rights allow; or NULL */
     struct gitlab_access gitlab;
     int64_t claim_bytes;     /* capacity of PVC_NAME; -1: unknown */
     char *claim_problem;     /* why it is, or NULL */
@@ -33,7 +34,8 @@ void cluster_facts_free(struct cluster_facts *facts);
 #define cleanup_cluster_facts cleanup(cluster_facts_free)
 
 /*
- * One batch: InferenceService (list by name), runtime by name or class, KServe probe, and, unless
+ * One batch: InferenceService (list by name), runtime by name or class, KServe probe, the
+ * namespace's own runtimes (no right to read them is no error), and, unless
  * the inputs give them or no GitLab is needed, ConfigMap aml-image-builder-config and Secret
  * aml-image-builder-secret; with PVC_NAME and a model check the claim, which may be refused. All
  * that failed for want of rights is named together. Errors: ERROR_REFUSED (rights, KServe not
@@ -67,6 +69,11 @@ int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
 int cluster_complete_runtime(struct runtime_choice *choice, const struct cluster_facts *facts,
                              const struct session *session, int64_t deadline_ms,
                              struct error **err);
+
+/* Takes over the fields of the namespace's own runtime of that name, if FACTS has one
+ * (runtime_take_shadow). */
+int cluster_take_shadow(struct runtime_choice *choice, const struct cluster_facts *facts,
+                        const struct inputs *inputs, const char *library, struct error **err);
 
 /*
  * Local use (deploy/git_credential.h): what neither parameters nor the cluster gave. With MODEL_DIR

@@ -46,6 +46,15 @@ void runtime_choice_free(struct runtime_choice *choice);
 int runtime_choose(struct runtime_choice *out, const json_t *candidates,
                    const struct inputs *inputs, const char *library, struct error **err);
 
+/*
+ * KServe prefers a ServingRuntime of the namespace to the ClusterServingRuntime of the same name
+ * (pkg/controller/v1beta1/inferenceservice/utils/utils.go GetServingRuntime). CHOICE takes over the
+ * spec and the protocol of SHADOW, such a ServingRuntime, with a warning; the class stays.
+ * ERROR_RUNTIME when SHADOW does not fit.
+ */
+int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, const char *namespace_,
+                        const char *library, struct error **err);
+
 /* True when the runtime lists FORMAT in supportedModelFormats (case-sensitive, as KServe compares).
  */
 bool runtime_supports(const json_t *runtime, const char *format);

@@ -2,12 +2,14 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/kserve_absence.h"
 #include "deploy/quantity.h"
 
 #include <string.h>
 
 enum {
     RUNTIME_PAGE = 50,
+    SHADOW_PAGE = 500, /* more in one namespace are not looked at */
     LONGEST_TOKEN_FILE = 4096,
     LONGEST_CA_FILE = 1024 * 1024,
     ANSWER_LIMIT = 8 * 1024 * 1024,
@@ -15,7 +17,7 @@ enum {
 
 /* The requests of the batch, by what they are for. The first three are always asked, in this order.
  */
-enum question { LIVE, RUNTIME, PROBE, CLAIM, CONFIG_MAP, SECRET, QUESTIONS };
+enum question { LIVE, RUNTIME, PROBE, SHADOWS, CLAIM, CONFIG_MAP, SECRET, QUESTIONS };
 
 struct batch {
     struct kube_request requests[QUESTIONS];
@@ -25,6 +27,7 @@ struct batch {
     char *live_query;
     char *runtime_query;
     char *probe_body;
+    char *shadow_query;
 };
 
 static void batch_free(struct batch *batch) {
@@ -33,6 +36,7 @@ static void batch_free(struct batch *batch) {
     free(batch->live_query);
     free(batch->runtime_query);
     free(batch->probe_body);
+    free(batch->shadow_query);
 }
 
 static struct kube_answer *answer_to(struct batch *batch, enum question question) {
@@ -74,6 +78,22 @@ static int ask_for_runtime(struct batch *batch, const struct inputs *inputs, str
         &(struct kube_request){.verb = "list",
                                .resource = &kube_cluster_serving_runtimes,
                                .query = batch->runtime_query,
+                               .body_limit = ANSWER_LIMIT});
+    return 0;
+}
+
+/* By name where it is known, so that no more rights are needed than for one. */
+static int ask_for_shadows(struct batch *batch, const struct inputs *inputs, struct error **err) {
+    bool by_name = inputs->runtime_name[0] != '\0';
+    batch->shadow_query = by_name ? NULL : kube_list_query(NULL, SHADOW_PAGE, err);
+    if (!by_name && batch->shadow_query == NULL)
+        return -1;
+    ask(batch, SHADOWS,
+        &(struct kube_request){.verb = by_name ? "get" : "list",
+                               .resource = &kube_serving_runtimes,
+                               .namespace_ = inputs->namespace_,
+                               .name = by_name ? inputs->runtime_name : NULL,
+                               .query = batch->shadow_query,
                                .body_limit = ANSWER_LIMIT});
     return 0;
 }
@@ -172,7 +192,9 @@ static int first_errors(struct batch *batch, const struct inputs *inputs, struct
         struct error *error = batch->answers[i].error;
         bool not_found = error != NULL && error->http_status == 404;
         bool no_right = error != NULL && error->http_status == 403;
-        if (error == NULL || not_found || batch->asked[i] == PROBE || batch->asked[i] == CLAIM ||
+        bool optional =
+            batch->asked[i] == PROBE || batch->asked[i] == CLAIM || batch->asked[i] == SHADOWS;
+        if (error == NULL || not_found || optional ||
             (no_right && may_be_missing(batch->asked[i], inputs)))
             continue;
         if (first == NULL)
@@ -239,6 +261,39 @@ static int add_partial(void *user, json_t *runtime) {
     return json_array_append_new(user, partial_runtime(runtime));
 }
 
+/* What could not be read is taken for none: the run needs no right to look. */
+static int read_shadows(struct cluster_facts *out, const struct kube_answer *answer,
+                        struct error **err) {
+    if (answer == NULL || answer->object == NULL)
+        return 0;
+    json_t *items = json_object_get(answer->object, "items");
+    out->shadows = json_is_array(items) ? json_incref(items) : json_pack("[O]", answer->object);
+    return out->shadows != NULL ? 0 : error_no_memory(err);
+}
+
+static const json_t *shadow_named(const struct cluster_facts *facts, const char *name) {
+    size_t index = 0;
+    const json_t *shadow = NULL;
+    json_array_foreach(
+        facts->shadows, index,
+        shadow) if (text_equal(json_text_at(shadow, "metadata", "name", NULL), name)) return shadow;
+    return NULL;
+}
+
+/* A runtime that only the namespace has is no shadow: KServe takes it, so we do. */
+static int take_only_shadow(struct cluster_facts *out, const struct inputs *inputs,
+                            struct error **err) {
+    const json_t *only = shadow_named(out, inputs->runtime_name);
+    if (only == NULL)
+        return 0;
+    json_t *runtime = json_deep_copy(only);
+    json_decref(out->shadows);
+    out->shadows = NULL;
+    return runtime != NULL && json_array_append_new(out->runtimes, runtime) == 0
+               ? 0
+               : error_no_memory(err);
+}
+
 /* The first page came with the batch; most clusters have no second. */
 static int read_runtimes(struct cluster_facts *out, const struct session *session,
                          const struct inputs *inputs, struct kube_answer *answer,
@@ -246,8 +301,8 @@ static int read_runtimes(struct cluster_facts *out, const struct session *sessio
     out->runtimes = json_array();
     if (out->runtimes == NULL)
         return error_no_memory(err);
-    if (answer->error != NULL) /* 404: plan says what is missing */
-        return 0;
+    if (answer->error != NULL) /* 404: plan says what is missing, or the namespace has it */
+        return take_only_shadow(out, inputs, err);
     if (inputs->runtime_name[0] != '\0')
         return json_array_append(out->runtimes, answer->object) == 0 ? 0 : error_no_memory(err);
 
@@ -318,6 +373,9 @@ static int read_claim(struct cluster_facts *out, const struct kube_answer *answe
 static int read_answers(struct cluster_facts *out, struct batch *batch,
                         const struct session *session, const struct inputs *inputs,
                         int64_t deadline_ms, struct error **err) {
+    if (kserve_explain_absence(batch->answers[LIVE].error, session, inputs->namespace_, deadline_ms,
+                               err) < 0)
+        return -1;
     if (first_errors(batch, inputs, err) < 0)
         return -1;
     if (read_live(out, &batch->answers[LIVE], inputs->namespace_, err) < 0)
@@ -326,7 +384,8 @@ static int read_answers(struct cluster_facts *out, struct batch *batch,
         return -1;
     if (kserve_probe_read(&out->kserve, &batch->answers[PROBE], err) < 0)
         return -1;
-    if (read_runtimes(out, session, inputs, &batch->answers[RUNTIME], deadline_ms, err) < 0)
+    if (read_shadows(out, answer_to(batch, SHADOWS), err) < 0 ||
+        read_runtimes(out, session, inputs, &batch->answers[RUNTIME], deadline_ms, err) < 0)
         return -1;
     return read_access(out, batch, inputs, err);
 }
@@ -339,6 +398,8 @@ int cluster_facts_read(struct cluster_facts *out, const struct session *session,
         return -1;
     struct batch batch = {.count = 0};
     int result = fill_batch(&batch, inputs, &facts.gitlab, err);
+    if (result == 0)
+        result = ask_for_shadows(&batch, inputs, err);
     if (result == 0)
         result =
             kube_send(session->kube, batch.requests, batch.count, batch.answers, deadline_ms, err);
@@ -376,8 +437,12 @@ static void survey_runtime(struct cluster_facts *out, struct cluster_gaps *gaps,
 }
 
 static void survey_live(struct cluster_facts *out, struct cluster_gaps *gaps, struct batch *batch,
-                        const struct inputs *inputs) {
+                        const struct session *session, const struct inputs *inputs,
+                        int64_t deadline_ms) {
     struct kube_answer *answer = &batch->answers[LIVE];
+    if (kserve_explain_absence(answer->error, session, inputs->namespace_, deadline_ms,
+                               &gaps->live) < 0)
+        return;
     bool failed = answer->error != NULL && answer->error->http_status != 404;
     if (failed)
         gaps->live = steal_pointer(answer->error);
@@ -412,7 +477,7 @@ int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
         result =
             kube_send(session->kube, batch.requests, batch.count, batch.answers, deadline_ms, err);
     if (result == 0) {
-        survey_live(&facts, gaps, &batch, inputs);
+        survey_live(&facts, gaps, &batch, session, inputs, deadline_ms);
         survey_runtime(&facts, gaps, &batch, session, inputs, deadline_ms);
         survey_access(&facts, gaps, &batch, inputs);
         result = read_claim(&facts, answer_to(&batch, CLAIM), err);
@@ -445,8 +510,16 @@ int cluster_complete_runtime(struct runtime_choice *choice, const struct cluster
     return 0;
 }
 
+int cluster_take_shadow(struct runtime_choice *choice, const struct cluster_facts *facts,
+                        const struct inputs *inputs, const char *library, struct error **err) {
+    const json_t *shadow = shadow_named(facts, choice->name);
+    return shadow != NULL ? runtime_take_shadow(choice, shadow, inputs->namespace_, library, err)
+                          : 0;
+}
+
 void cluster_facts_free(struct cluster_facts *facts) {
     json_decref(facts->live);
+    json_decref(facts->shadows);
     json_decref(facts->runtimes);
     free(facts->list_resource_version);
     free(facts->claim_problem);

@@ -47,8 +47,7 @@ int preflight_check_shadow(struct checks *checks, const struct reading *shadow,
                    choice->name, inputs->namespace_,
                    disabled ? ", and it is disabled"
                    : unfit  ? ", and it does not take the model's format"
-                            : "; command and env come from the ClusterServingRuntime all the "
-                              "same") < 0)
+                            : "; its command and environment are taken") < 0)
         return -1;
     return checks_hint(checks, err, "rename or delete it, or choose another RUNTIME_NAME");
 }

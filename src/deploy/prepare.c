@@ -105,7 +105,9 @@ int prepare_plan(struct preparation *out, const struct prepare_context *context,
     if (plan_make(&out->plan, context->inputs, &out->model, &out->plan_facts, err) < 0)
         return -1;
     if (cluster_complete_runtime(&out->plan.runtime, &out->facts, context->session,
-                                 context->deadline_ms, err) < 0)
+                                 context->deadline_ms, err) < 0 ||
+        cluster_take_shadow(&out->plan.runtime, &out->facts, context->inputs,
+                            out->model.library_name, err) < 0)
         return -1;
     if (render(&out->document, &out->plan, &out->plan_facts, &hasher_git, err) < 0)
         return -1;

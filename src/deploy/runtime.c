@@ -168,6 +168,36 @@ static int fill(struct runtime_choice *out, json_t *runtime, const struct inputs
     return 0;
 }
 
+int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, const char *namespace_,
+                        const char *library, struct error **err) {
+    cleanup_buffer struct buffer why = BUFFER_INIT(LONGEST_REASONS);
+    explain(&why, shadow, library);
+    if (why.length > 0) {
+        error_new(err, ERROR_RUNTIME,
+                  "KServe uses the ServingRuntime %s of namespace %s in place of the "
+                  "ClusterServingRuntime, but it %s",
+                  choice->name, namespace_, buffer_text(&why));
+        return error_hint(err, "rename or delete it, or choose another RUNTIME_NAME");
+    }
+    json_t *merged =
+        json_pack("{s:O*, s:O*}", "metadata", json_at(choice->runtime, "metadata", NULL), "spec",
+                  json_at(shadow, "spec", NULL));
+    char *protocol = text_copy(protocol_of(shadow), err);
+    if (merged == NULL || protocol == NULL) {
+        json_decref(merged);
+        free(protocol);
+        return error_no_memory(err);
+    }
+    json_decref(choice->runtime);
+    choice->runtime = merged;
+    free(choice->protocol);
+    choice->protocol = protocol;
+    return strings_add_format(&choice->warnings, err,
+                              "KServe uses the ServingRuntime %s of namespace %s in place of the "
+                              "ClusterServingRuntime: its command and environment are taken",
+                              choice->name, namespace_);
+}
+
 /* --- by name --- */
 
 static int not_found(const json_t *candidates, const char *name, struct error **err) {

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/kserve_absence.h"
 #include "deploy/patience.h"
 #include "deploy/render.h"
 #include "deploy/verify.h"
@@ -140,6 +141,20 @@ static int follow(struct outcome *outcome, const struct wait_options *options, c
     return result;
 }
 
+/* Takes MISSING: the object, or KServe itself, is not there, or may not be read. */
+static int refuse_missing(const struct wait_options *options, struct error *missing,
+                          struct error **err) {
+    if (kserve_explain_absence(missing, options->session, options->namespace_, options->deadline_ms,
+                               err) < 0) {
+        error_free(missing);
+        return -1;
+    }
+    if (error_has_reason(missing, "NotFound"))
+        error_hint(&missing, "kubectl get inferenceservices -n %s lists those that there are",
+                   options->namespace_);
+    return error_take(err, missing);
+}
+
 int wait_for_service(struct outcome *outcome, const struct wait_options *options,
                      struct error **err) {
     const struct observer *observer = options->observer;
@@ -160,7 +175,7 @@ int wait_for_service(struct outcome *outcome, const struct wait_options *options
         tell_reached(options);
         result = 0;
     } else if (result < 0) {
-        return error_take(err, missing);
+        return refuse_missing(options, missing, err);
     } else {
         struct verify_identity identity = {.ca_pem = NULL};
         result = verify_identity_read(&identity, options->inputs, options->deps, err);

@@ -127,6 +127,10 @@ static void location_text(const struct http_response *response, char *out, size_
     char *credentials = strrchr(location, '@');
     snprintf(out, size, "%s", credentials != NULL ? credentials + 1 : location);
     text_make_printable(out);
+    /* RFC 9110 5.5: bytes of old; whoever reads the message, and its JSON, expects UTF-8 */
+    for (char *at = out; *at != '\0'; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
 }
 
 static int redirect_error(struct error **err, const struct http_response *response,

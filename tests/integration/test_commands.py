@@ -14,6 +14,7 @@ import yaml
 
 from harness import alauda
 from harness.binary import Binary
+from harness.cluster import Cluster
 from harness.kserve import inference_service
 from harness.process import wait_until
 
@@ -223,6 +224,54 @@ class TestRender:
         assert place.service()["spec"]["predictor"]["model"]["runtime"] == "vllm-cuda-12"
 
 
+class TestRuntimeOfTheNamespace:
+    """KServe prefers a ServingRuntime of the namespace to the ClusterServingRuntime of the same name."""
+
+    @pytest.fixture
+    def shadow(self, place):
+        def make(name="vllm-cuda-12", **spec):
+            place.cluster.grant(place.account, name="look", rules=[{"apiGroups": ["serving.kserve.io"], "resources": ["servingruntimes"], "verbs": ["get", "list"]}])
+            runtime = json.loads(json.dumps(alauda.runtimes()["vllm-cuda-12"]))
+            container = runtime["spec"]["containers"][0]
+            container["command"], container["env"] = ["serve-mine"], [{"name": "MINE", "value": "1"}]
+            place.cluster.client.create({**runtime, "kind": "ServingRuntime", "metadata": {"name": name, "namespace": place.namespace}, "spec": {**runtime["spec"], **spec}})
+        return make
+
+    @pytest.mark.parametrize("by", [{"RUNTIME_CLASS": "vllm"}, {"RUNTIME_NAME": "vllm-cuda-12", "RUNTIME_CLASS": None}], ids=["class", "name"])
+    def test_its_command_and_environment_are_taken(self, place, shadow, by):
+        shadow()
+        run = show(place, "render", **by)
+        assert run.code == 0, run.log
+        document = yaml.safe_load(run.output)
+        model = document["spec"]["predictor"]["model"]
+        assert (model["runtime"], model["command"]) == ("vllm-cuda-12", ["serve-mine"])
+        assert {"name": "MINE", "value": "1"} in model["env"]
+        assert document["metadata"]["labels"]["aml.cpaas.io/runtime-type"] == "vllm"
+        assert f"ServingRuntime vllm-cuda-12 of namespace {place.namespace}" in run.log
+
+    def test_one_that_does_not_fit_is_refused_before_anything_is_applied(self, place, shadow):
+        shadow(disabled=True)
+        run = place.deploy()
+        assert run.code == 4 and "is disabled" in run.log and "rename or delete it" in run.log, run.log
+        assert place.cluster.client.find("InferenceService", "qwen", place.namespace) is None
+
+    def test_a_runtime_that_only_the_namespace_has_serves(self, place, shadow):
+        shadow(name="mine")
+        run = place.deploy(RUNTIME_NAME="mine", RUNTIME_CLASS=None)
+        assert run.code == 0, run.log
+        assert place.deployment()["spec"]["template"]["spec"]["containers"][0]["command"] == ["serve-mine"]
+
+    def test_others_of_the_namespace_change_nothing(self, place, shadow):
+        before = show(place, "render").output
+        shadow(name="other")
+        run = show(place, "render")
+        assert run.output == before and "ServingRuntime other" not in run.log
+
+    def test_without_the_right_to_look_nothing_fails(self, place):
+        run = show(place, "render")
+        assert run.code == 0 and "servingruntimes" not in run.log.replace("clusterservingruntimes", ""), run.log
+
+
 class TestOffline:
     COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -395,6 +444,44 @@ class TestWithoutTheConfiguration:
         assert f"ConfigMap {place.namespace}/aml-image-builder-config" in run.log, run.log
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A cluster without KServe."""
+    with Cluster(tmp_path_factory.mktemp("bare"), controllers=False, scheduler=False).start() as cluster:
+        cluster.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo"}})
+        yield cluster
+
+
+class TestWithoutKServe:
+    """KFServing's days, and neither of the two."""
+
+    def run(self, bare, tmp_path, command, account=None):
+        kubeconfig = account.kubeconfig() if account else bare.admin_kubeconfig
+        program = Binary(tmp_path, kubeconfig)
+        if command == "wait":
+            return program.run("wait", "qwen", "-n", "demo", results=False, TIMEOUT="5s")
+        return program.run(command, results=False, INFERENCE_SERVICE_NAME="qwen", RUNTIME_NAME="vllm", NAMESPACE="demo", STORAGE_URI="pvc://a/b",
+                           PIPELINE_TAG="text-generation", LIBRARY_NAME="transformers")
+
+    @pytest.mark.parametrize("command", ["render", "diff", "deploy", "wait"])
+    def test_no_kserve_at_all(self, bare, tmp_path, command):
+        run = self.run(bare, tmp_path, command)
+        assert run.code == 5 and "KServe is not installed" in run.log and "0.14 or later" in run.log, run.log
+
+    @pytest.mark.parametrize("command", ["render", "wait"])
+    @pytest.mark.parametrize("rights", ["admin", "none"])
+    def test_kfserving(self, bare, tmp_path, command, rights):
+        crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "inferenceservices.serving.kubeflow.org"},
+               "spec": {"group": "serving.kubeflow.org", "scope": "Namespaced", "names": {"plural": "inferenceservices", "kind": "InferenceService"},
+                        "versions": [{"name": "v1beta1", "served": True, "storage": True,
+                                      "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}
+        bare.client.apply(crd)
+        wait_until(lambda: any(group["name"] == "serving.kubeflow.org" for group in bare.client.raw("GET", "/apis").json()["groups"]), 20, "the group")
+        account = bare.service_account("demo", "nobody") if rights == "none" else None
+        run = self.run(bare, tmp_path, command, account)
+        assert run.code == 5 and "KServe 0.8 or later is needed" in run.log and "serving.kubeflow.org" in run.log, run.log
+
+
 class TestWait:
     def wait(self, place, *words, env=None):
         return place.binary.run("wait", *words, "-n", place.namespace, env=env, TIMEOUT="30s")
@@ -402,6 +489,7 @@ class TestWait:
     def test_missing_service_is_named(self, place):
         run = self.wait(place, "nothing")
         assert run.code == 5 and "nothing" in run.log and "does not exist" in run.log, run.log
+        assert "kubectl get inferenceservices" in run.log
         assert run.results["state"] == "failed"
 
     def test_missing_service_is_deleted(self, place):
