@@ -11,6 +11,14 @@ const struct diagnosis_rule diagnose_admission[] = {
               "refuses hostIPC), and this service asks for that.",
      .hint = "Set HOST_IPC=false, or have an administrator allow it: kubectl label namespace "
              "{namespace} pod-security.kubernetes.io/enforce=privileged --overwrite."},
+    {.all = {"violates PodSecurity", "\"storage-initializer\""},
+     .weight = DIAGNOSIS_FINAL,
+     .reason = "PodSecurity",
+     .cause = "The security level of namespace {namespace} (Pod Security) forbids the pods of this "
+              "service, with the container that downloads the model: {violation|see the evidence}.",
+     .hint = "Have an administrator set spec.container.securityContext in KServe's "
+             "ClusterStorageContainer, and change the security settings of the runtime {runtime} "
+             "if that is named too; or have the level of the namespace changed."},
     {.all = {"violates PodSecurity"},
      .weight = DIAGNOSIS_FINAL,
      .reason = "PodSecurity",

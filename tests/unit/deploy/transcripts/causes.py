@@ -891,6 +891,14 @@ def pod_security():
 
 
 @cause
+def pod_security_of_the_download():
+    return refused("pod-security-of-the-download", POD + 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container '
+                   '"storage-initializer" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container '
+                   '"storage-initializer" must set securityContext.capabilities.drop=["ALL"])', "PodSecurity",
+                   "with the container that downloads the model: allowPrivilegeEscalation != false", "ClusterStorageContainer")
+
+
+@cause
 def quota():
     return refused("quota", POD + "exceeded quota: gpu, requested: limits.nvidia.com/gpumem=4096, used: limits.nvidia.com/gpumem=8192, limited: "
                    "limits.nvidia.com/gpumem=8192", "QuotaExceeded",
