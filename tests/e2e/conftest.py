@@ -96,9 +96,9 @@ def gitlab(machine, run_directory):
         yield server
 
 
-def runtime() -> dict:
-    return alauda.runtime("model-server", "vllm", ["transformers"], {
-        "image": "registry.test/model-server:1", "args": ["--model-name={{.Name}}"], "securityContext": RESTRICTED,
+def runtime(name: str = "model-server", runtime_class: str = "vllm", image: str = "registry.test/model-server:1") -> dict:
+    return alauda.runtime(name, runtime_class, ["transformers"], {
+        "image": image, "args": ["--model-name={{.Name}}"], "securityContext": RESTRICTED,
         "ports": [{"containerPort": 8080, "protocol": "TCP"}],
         "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": 8080}, "periodSeconds": 1, "failureThreshold": 600}})
 
@@ -113,6 +113,7 @@ def kserve(cluster, gitlab):
     storage["metadata"] = {"name": "default", "resourceVersion": storage["metadata"]["resourceVersion"]}
     cluster.client.replace(storage)
     cluster.client.apply(runtime())
+    cluster.client.apply(runtime("without-image", "unpublished", "registry.test/model-server:of-tomorrow"))
     yield kserve
     kserve.stop()
 

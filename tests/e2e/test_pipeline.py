@@ -163,12 +163,19 @@ def test_the_own_deadline_leaves_results(place):
     assert run.results["COMMIT"] == place.project.repository.head()
 
 
-@deploys(NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="", NVIDIA_GPUMEM="", NVIDIA_GPU="5", TIMEOUT="25s", **SMALL)
-def test_more_gpus_than_the_node_has(place):
+@deploys(**SMALL)
+def test_an_update_that_crashes_is_rolled_back_when_wanted(place):
     run = place.finish()
+    assert run.succeeded, run.log
+    good = place.served_commit()
+    bad = place.project.commit({"behaviour": "crash"})
+    run = place.run(ON_FAILURE="rollback", TIMEOUT="280s", **SMALL)
     assert not run.succeeded
-    assert run.exit_code() in (7, 8), run.log
-    assert "nvidia.com/gpu" in run.log.lower(), "the scheduler's reason, decoded"
+    assert run.exit_code() == 7, run.log
+    assert run.results["COMMIT"] == bad
+    storage = place.service()["spec"]["predictor"]["model"]["storageUri"]
+    assert storage.endswith(f":{good}"), "the spec of before"
+    assert place.served_commit() == good
 
 
 # ---- it is stopped, and runs again ----
@@ -232,6 +239,26 @@ def test_cancel_stops_the_step_in_order_and_a_rerun_takes_it_up(place):
     assert again.succeeded, again.log
     assert place.service()["metadata"]["generation"] == generation, "what was applied stays"
     assert again.results["COMMIT"] == place.served_commit()
+
+
+def with_step_timeout(place) -> None:
+    """A Task of the user's around the StepAction, with a timeout of the step: Tekton ends it with SIGKILL."""
+    place.install(STEP_ACTION)
+    pipeline = {"apiVersion": "tekton.dev/v1", "kind": "Pipeline", "metadata": {"name": "killed"}, "spec": {"tasks": [{
+        "name": "deploy-inference-service", "taskSpec": {"steps": [
+            {"name": "deploy", "ref": {"name": "deploy-inference-service"}, "timeout": "30s", "params": parameter_list({**ORDINARY, **SMALL})}]}}]}}
+    place.client.apply(pipeline, place.namespace)
+
+
+@deploys(behaviour="wait", prepare=with_step_timeout, pipeline="killed")
+def test_a_killed_step_leaves_nothing_that_a_rerun_does_not_mend(place):
+    run = place.finish()
+    assert not run.succeeded
+    assert "timeout" in condition(run.tasks["deploy-inference-service"], "Succeeded")["message"]
+    generation = place.service()["metadata"]["generation"]
+    again = finish_again(place)
+    assert again.succeeded, again.log
+    assert place.service()["metadata"]["generation"] == generation
 
 
 def with_retry(place) -> None:

@@ -3,7 +3,7 @@
  * 8080: health, metadata, and an inference that gives its inputs back. From the model's directory
  * it reads `revision`, which becomes the model's version, and `behaviour`: "load SECONDS" before it
  * is ready, "wait" until it is told to load (by the protocol's model repository extension), "crash"
- * instead of serving.
+ * instead of serving, "grow" until there is no memory.
  *
  *   model_server [--model-name=NAME]
  */
@@ -63,6 +63,14 @@ static int listen_on(int port) {
         exit(1);
     }
     return descriptor;
+}
+
+/* As a model that is larger than the container may be. */
+static void grow(void) {
+    enum { STEP = 16 << 20, PAGE = 4096 };
+    for (volatile char *memory; (memory = malloc(STEP)) != NULL;)
+        for (int i = 0; i < STEP; i += PAGE)
+            memory[i] = 1;
 }
 
 /* A request with its body, as far as it fits; its length, 0 when the peer is silent or gone. */
@@ -179,6 +187,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "cannot load the model: config.json has no architectures\n");
         return 3;
     }
+    if (strncmp(behaviour, "grow", 4) == 0)
+        grow();
     int seconds = 1;
     sscanf(behaviour, "load %d", &seconds);
     if (strncmp(behaviour, "wait", 4) == 0)
