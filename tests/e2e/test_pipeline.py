@@ -296,3 +296,18 @@ def test_two_runs_for_one_service_at_once(place):
         assert run.succeeded, run.log
         assert run.results["COMMIT"] == place.project.repository.head() == place.served_commit()
     assert place.service()["metadata"]["generation"] == 1
+
+
+@deploys(behaviour="wait", **SMALL)
+def test_a_run_that_another_overtakes_says_so(place):
+    """Two pushes in a row: the first one's run must neither wait for ever nor claim the second one's model."""
+    until_waiting(place)
+    later = place.project.commit({"behaviour": "load 1"})
+    second = place.run(**SMALL)
+    assert second.succeeded, second.log
+    assert second.results["COMMIT"] == later == place.served_commit()
+    first = place.finish()
+    assert not first.succeeded
+    assert first.exit_code() == 7, first.log
+    assert first.task_results()["reason"].startswith("ChangedByOther:"), first.log
+    assert first.results["COMMIT"] != later

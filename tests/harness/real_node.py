@@ -73,18 +73,26 @@ def missing() -> str:
 
 def _missing_cgroups() -> str:
     name = f"{CGROUP_PREFIX}probe-{os.getpid()}"
+    if not leftovers.CGROUPS.is_dir() or not leftovers.hierarchies():
+        return "a real node needs cgroups, and none are mounted"
     try:
         for hierarchy in leftovers.hierarchies():
             (hierarchy / name).mkdir()
-        if leftovers.unified():  # a controller is in a cgroup only if those above hand it down
-            given = set((leftovers.CGROUPS / name / "cgroup.controllers").read_text().split())
-            if {"cpu", "memory", "pids"} - given:
-                return "a real node needs the cgroup controllers cpu, memory and pids, which the root cgroup does not hand down"
+        if leftovers.unified():
+            _hand_down()
     except OSError as error:
         return f"a real node needs cgroups of its own, which this machine does not allow: {error}"
     finally:
         leftovers.remove_cgroups(name)
     return ""
+
+
+def _hand_down() -> None:
+    """With cgroup v2 a controller is in a cgroup only if the one above hands it down, and kubelet wants all of these that there are."""
+    root = leftovers.CGROUPS
+    wanted = {"cpu", "cpuset", "hugetlb", "memory", "pids"} & set((root / "cgroup.controllers").read_text().split())
+    for controller in sorted(wanted - set((root / "cgroup.subtree_control").read_text().split())):
+        (root / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def _enter_network(descriptor: int) -> None:
@@ -191,6 +199,8 @@ class RealNode:
 
     def _make_cgroups(self) -> None:
         leftovers.cgroups(self.cgroup)
+        if leftovers.unified():
+            _hand_down()
         for hierarchy in leftovers.hierarchies():
             group = hierarchy / self.cgroup
             group.mkdir(exist_ok=True)
