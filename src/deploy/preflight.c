@@ -16,6 +16,7 @@ static const struct check_subject subject_server = {"cluster", "api-server", ERR
 static const struct check_subject subject_gitlab = {"gitlab", "configuration", ERROR_MODEL};
 static const struct check_subject subject_source = {"model", "source", ERROR_MODEL};
 static const struct check_subject subject_live = {"service", "object", ERROR_CONFLICT};
+static const struct check_subject subject_runtime = {"runtime", "runtime", ERROR_RUNTIME};
 static const struct check_subject subject_mode = {"service", "mode", ERROR_CONFLICT};
 static const struct check_subject subject_dry_run = {"apply", "dry-run", ERROR_REFUSED};
 
@@ -348,6 +349,9 @@ static int tell_live(struct flight *flight, struct error **err) {
     const json_t *live = flight->facts.live;
     const struct error *problem = flight->live_problem;
     cleanup_error struct error *exists = NULL;
+    if (!preflight_has_kserve(&flight->readings))
+        return checks_add(flight->checks, err, &subject_live, CHECK_SKIPPED,
+                          "the live InferenceService not checked: there is no KServe");
     if (flight->gaps.live != NULL)
         return preflight_skip(flight->checks, &subject_live, flight->gaps.live,
                               "the live InferenceService", err);
@@ -420,6 +424,9 @@ static int tell_pod(struct flight *flight, struct error **err) {
 
 static int tell_runtime(struct flight *flight, struct error **err) {
     const struct runtime_choice *choice = flight->has_runtime ? &flight->runtime : NULL;
+    if (!preflight_has_kserve(&flight->readings))
+        return checks_add(flight->checks, err, &subject_runtime, CHECK_SKIPPED,
+                          "runtime not checked: there is no KServe");
     const struct error *problem =
         flight->runtime_problem != NULL ? flight->runtime_problem : flight->gaps.runtime;
     if (preflight_check_runtime(flight->checks, choice, problem, library_of(flight), err) < 0)

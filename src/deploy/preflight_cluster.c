@@ -28,6 +28,15 @@ static bool has_version(const json_t *group, const char *version) {
     return false;
 }
 
+static bool is_served(const json_t *groups) {
+    const json_t *group = group_named(groups, "serving.kserve.io");
+    return has_version(group, "v1beta1") && has_version(group, "v1alpha1");
+}
+
+bool preflight_has_kserve(const struct cluster_readings *readings) {
+    return readings->groups.object == NULL || is_served(readings->groups.object);
+}
+
 static int check_server(struct checks *checks, const struct reading *version, struct error **err) {
     if (version->object != NULL)
         return checks_add(checks, err, &subject_server, CHECK_OK, "Kubernetes %s answers",
@@ -65,8 +74,7 @@ static int check_kserve(struct checks *checks, const struct reading *groups,
                         enum kserve_generation kserve, struct error **err) {
     if (groups->object == NULL)
         return preflight_skip(checks, &subject_kserve, groups->error, "KServe", err);
-    const json_t *group = group_named(groups->object, "serving.kserve.io");
-    if (!has_version(group, "v1beta1") || !has_version(group, "v1alpha1"))
+    if (!is_served(groups->object))
         return tell_missing(checks, groups->object, err);
     if (kserve == KSERVE_UNKNOWN) {
         if (checks_add(checks, err, &subject_kserve, CHECK_WARN,

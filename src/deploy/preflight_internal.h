@@ -60,6 +60,10 @@ struct pod_plan {
 int preflight_check_cluster(struct checks *checks, const struct cluster_readings *readings,
                             const struct inputs *inputs, enum kserve_generation kserve,
                             struct error **err);
+/* False when the API groups say that KServe is not there, or too old; true when they are not known.
+ */
+bool preflight_has_kserve(const struct cluster_readings *readings);
+
 /* ---- preflight_rights.c ---- */
 
 /* Is the right used at all with these inputs? */

@@ -113,10 +113,13 @@ static int check_hami(struct refusal *out, const struct survey *survey, const js
     if (need->cards == 0)
         return 1;
     if (text == NULL) {
-        /* other ways of sharing cards list their resources as allocatable */
+        /* a node that lists HAMi's own resources has HAMi, however it registers */
+        static const char *const own[] = {"nvidia.com/gpualloc", "nvidia.com/gpumem",
+                                          "nvidia.com/gpucores"};
         bool shares = need->memory_mib > 0 || need->memory_percent > 0 || need->cores > 0;
-        bool listed = json_at(node, "status", "allocatable", "nvidia.com/gpumem", NULL) != NULL ||
-                      json_at(node, "status", "allocatable", "nvidia.com/gpucores", NULL) != NULL;
+        bool listed = false;
+        for (size_t i = 0; i < array_length(own); i++)
+            listed |= json_at(node, "status", "allocatable", own[i], NULL) != NULL;
         if (!shares || listed)
             return 1;
         return refuse(out, HAMI_ABSENT, NULL,

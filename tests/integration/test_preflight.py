@@ -16,6 +16,7 @@ import pytest
 
 from harness import alauda
 from harness.binary import Binary, path
+from harness.cluster import Cluster
 from harness.gitlab import GitLab
 from harness.kserve import inference_service
 from harness.model_repository import qwen_files
@@ -79,6 +80,14 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
     yield Site()
     for kind in ("ClusterRoleBinding", "ClusterRole"):
         cluster.client.delete(kind, f"deploy-inference-service.{namespace}")
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """A cluster of its own, without KServe."""
+    cluster = Cluster(tmp_path_factory.mktemp("bare"), controllers=False, scheduler=False).start()
+    yield cluster
+    cluster.stop()
 
 
 class TestAllIsWell:
@@ -205,6 +214,28 @@ class TestCluster:
         report = site(ENABLE_SERVERLESS="true")
         assert report.code == 7
         assert "ENABLE_SERVERLESS=false" in report.one("cluster/knative", "fail")
+
+
+class TestWithoutKServe:
+    """A cluster that never had KServe, and one with its forerunner."""
+
+    def check(self, bare, tmp_path):
+        binary = Binary(tmp_path, bare.admin_kubeconfig)
+        return Report(binary.run("preflight", "-o", "json", results=False, INFERENCE_SERVICE_NAME="qwen", RUNTIME_CLASS="vllm", NAMESPACE="default",
+                                 STORAGE_URI="oci://registry/model:1", PIPELINE_TAG="text-generation", LIBRARY_NAME="transformers"))
+
+    def test_never(self, bare, tmp_path):
+        report = self.check(bare, tmp_path)
+        assert (report.code, report.failed()) == (5, {"cluster/kserve"}), report.checks
+        assert "is not installed" in report.one("cluster/kserve", "fail")
+
+    def test_kfserving(self, bare, tmp_path):
+        schema = {"openAPIV3Schema": {"type": "object"}}
+        bare.client.apply({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                           "metadata": {"name": "inferenceservices.serving.kubeflow.org"},
+                           "spec": {"group": "serving.kubeflow.org", "scope": "Namespaced", "names": {"plural": "inferenceservices", "kind": "InferenceService"},
+                                    "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": schema}]}})
+        wait_until(lambda: "KFServing" in self.check(bare, tmp_path).one("cluster/kserve", "fail"), 20, "the group to be served")
 
 
 class TestRights:

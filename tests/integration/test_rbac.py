@@ -215,7 +215,8 @@ class TestPreflight:
     def test_enough(self, site, claim):
         account, program = site.install("--diagnostics", "--preflight")
         checks = self.check(site, program)
-        assert [name for name, check in checks.items() if check["state"] == "skipped"] == []
+        skipped = [name for name, check in checks.items() if check["state"] == "skipped"]
+        assert skipped in ([], ["model/disk"])  # how large a claim that is not bound will be, nobody knows
         assert site.refused(account) == set()
 
     @pytest.mark.parametrize("right", sorted(PREFLIGHT), ids=" ".join)

@@ -106,7 +106,6 @@ static void each_obstacle(void **state) {
          "{'v': 'Requesting_2026-01-31 07:00:00'}",
          "does not answer (gpu-1: Requesting_2026-01-31 07:00:00)",
          "device plugin"},
-        {{"metadata", "annotations"}, "{'v': {}}", "no cards registered by HAMi", "NVIDIA_GPU"},
         {{"metadata", "annotations", HAMI_ANNOTATION_CORDON},
          "{'v': 'GPU-a'}",
          "0 of 1 cards",
@@ -119,6 +118,25 @@ static void each_obstacle(void **state) {
                      "0 of 1 node could ever hold the pod: ", cases[i].hint);
         assert_found(&pod.checks, CHECK_FAIL, cases[i].message, NULL);
     }
+}
+
+/* HAMi's shares of the device plugin's own resource, on a node that only has the plugin. */
+static void without_hami(void **state) {
+    (void)state;
+    cleanup_pod struct pod_fixture pod;
+    pod_fixture_init(&pod);
+    one_node(&pod, node_with("metadata", "annotations", NULL, "{'v': {}}"));
+    assert_found(&pod.checks, CHECK_OK, NULL, NULL); /* it lists HAMi's count */
+    static const char *const sides[] = {"requests", "limits"};
+    for (size_t i = 0; i < 2; i++) {
+        pod_set(&pod, sides[i], "nvidia.com/gpualloc", NULL);
+        pod_set(&pod, sides[i], "nvidia.com/gpu", "1");
+    }
+    json_t *node = node_with("status", "allocatable", NULL,
+                             "{'v': {'cpu': '8', 'memory': '32Gi', 'nvidia.com/gpu': '2'}}");
+    json_object_del(json_object_get(node, "metadata"), "annotations");
+    one_node(&pod, node);
+    assert_found(&pod.checks, CHECK_FAIL, "no cards registered by HAMi", "NVIDIA_GPU");
 }
 
 static void nodes_of_a_kind_are_told_together(void **state) {
@@ -339,6 +357,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_fits),
         cmocka_unit_test(each_obstacle),
+        cmocka_unit_test(without_hami),
         cmocka_unit_test(nodes_of_a_kind_are_told_together),
         cmocka_unit_test(another_device_is_there),
         cmocka_unit_test(an_autoscaler_may_bring_one),
