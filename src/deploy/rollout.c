@@ -144,6 +144,12 @@ static void decide(struct verdict *out, const struct judgement *judgement) {
     out->gone = rollout->service_gone;
     out->state = store_service(rollout) != NULL ? ROLLOUT_PROGRESSING : ROLLOUT_UNKNOWN;
     out->judge_again_ms = judgement->again_ms;
+    int64_t settles_ms = ready ? service_settles_ms(rollout, judgement->now_ms) : 0;
+    if (settles_ms > judgement->now_ms) {
+        if (out->judge_again_ms == 0 || settles_ms < out->judge_again_ms)
+            out->judge_again_ms = settles_ms;
+        ready = false;
+    }
     if (ready && !overruled) {
         out->wants_confirmation = !ready_was_read_after(rollout);
         if (!out->wants_confirmation)

@@ -212,6 +212,8 @@ int serverless_judge(struct judgement *judgement, struct error **err);
 /* .status differs from what it was at the apply, so it was computed from our spec. */
 bool service_status_is_ours(const struct rollout *rollout);
 bool service_is_ready(const struct rollout *rollout);
+/* Wall clock before which Ready of an object without our mark says nothing; 0: it does. */
+int64_t service_settles_ms(const struct rollout *rollout, int64_t now_ms);
 int service_judge(struct judgement *judgement, struct error **err);
 /* Updates the "since" times from the newest copy. */
 void service_track(struct rollout *rollout, int64_t at_ms);

@@ -1,5 +1,6 @@
 #include "rollout_private.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -17,6 +18,11 @@ enum {
     RANK_BLOCKED = 20,
     RANK_NOT_READY = 6,
 };
+
+/* An object without our mark may have been changed just now, and everything else be of before:
+ * KServe acts within a second, an administrator's `kubectl apply` and `wait` are closer together.
+ */
+enum { SETTLE_MS = 4 * 1000 };
 
 static const json_t *status_of(const struct observed *service) {
     return json_at(service->object, "status", NULL);
@@ -61,6 +67,40 @@ static const json_t *reconcile_failure(const struct observed *service) {
     bool failed = condition_is(condition, "False") &&
                   text_equal(json_text_at(condition, "reason", NULL), "ReconcileFailed");
     return failed ? condition : NULL;
+}
+
+/* When somebody last wrote what KServe acts on, as managedFields tell; -1: unknown. */
+static int64_t last_write_ms(const json_t *object) {
+    int64_t last = -1;
+    size_t index = 0;
+    const json_t *entry = NULL;
+    json_array_foreach(json_at(object, "metadata", "managedFields", NULL), index, entry) {
+        int64_t at = time_parse_rfc3339(text_or_empty(json_text_at(entry, "time", NULL)));
+        if (text_is_empty(json_text_at(entry, "subresource", NULL)) && at > last)
+            last = at;
+    }
+    return last;
+}
+
+/* KServe was seen to act. */
+static bool deployment_has_changed(const struct rollout *rollout) {
+    const struct observed *deployment =
+        rollout->target.serverless ? serverless_deployment(rollout) : raw_deployment(rollout);
+    return deployment != NULL &&
+           json_integer_at(deployment->object, 0, "metadata", "generation", NULL) !=
+               json_integer_at(deployment->first, 0, "metadata", "generation", NULL);
+}
+
+int64_t service_settles_ms(const struct rollout *rollout, int64_t now_ms) {
+    const struct observed *service = store_service(rollout);
+    if (service == NULL || wanted_hash(rollout)[0] != '\0' ||
+        json_integer_at(service->object, 0, "metadata", "generation", NULL) <= 1 ||
+        deployment_has_changed(rollout))
+        return 0;
+    int64_t written = last_write_ms(service->object);
+    /* clocks differ by some; what differs by more says nothing */
+    bool recent = written >= 0 && written > now_ms - SETTLE_MS && written < now_ms + SETTLE_MS;
+    return recent ? written + SETTLE_MS : 0;
 }
 
 static void track(bool is, bool *was, int64_t *since_ms, int64_t at_ms) {

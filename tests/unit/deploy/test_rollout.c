@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "deploy/rollout.h"
 #include "fixture.h"
+#include "redact.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -454,6 +455,33 @@ static void a_malformed_transcript_names_its_line(void **state) {
     verdict_free(&verdict);
 }
 
+/* ---- secrets ---- */
+
+static void secrets_are_taken_out_and_sentences_left_alone(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *wanted;
+    } texts[] = {
+        {"password=hunter2 and more", "password=[redacted] and more"},
+        {"HF_TOKEN: hf_abcdefghijkl", "HF_TOKEN: [redacted]"},
+        {"token: s3cr3tv4lue", "token: [redacted]"},
+        {"Authorization: Bearer abcdef123456", "Authorization: Bearer [redacted]"},
+        {"clone https://oauth2:glpat-abcdefghijkl@host/x.git",
+         "clone https://[redacted]@host/x.git"},
+        {"{\"secret\":\"abc\"}", "{\"secret\":\"[redacted]\"}"},
+        {"GET https://r/token: 401 Unauthorized", "GET https://r/token: 401 Unauthorized"},
+        {"may require authorization: server message", "may require authorization: server message"},
+        {"anonymous token: unexpected status", "anonymous token: unexpected status"},
+        {"secret \"hub\" not found", "secret \"hub\" not found"},
+    };
+    for (size_t i = 0; i < array_length(texts); i++) {
+        char *text = redact_text(texts[i].text, NULL);
+        assert_string_equal(text, texts[i].wanted);
+        free(text);
+    }
+}
+
 /* ---- any order ---- */
 
 static unsigned next_random(unsigned *seed) {
@@ -528,6 +556,7 @@ int main(void) {
         cmocka_unit_test(a_resource_that_stays_on_the_deployment_is_a_failure),
         cmocka_unit_test(a_transcript_judges_as_the_run_did_and_holds_no_secret),
         cmocka_unit_test(a_malformed_transcript_names_its_line),
+        cmocka_unit_test(secrets_are_taken_out_and_sentences_left_alone),
         cmocka_unit_test(random_orders_never_show_ready_too_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

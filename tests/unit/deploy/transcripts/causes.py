@@ -1357,3 +1357,51 @@ def serverless_knative_missing():
                            "Services are not available", component="v1beta1Controllers", name="rejected")
     world.expect("failed", "KnativeMissing", "terminal", "this cluster has no Knative", "ENABLE_SERVERLESS=false")
     return world
+
+
+# ---- lists and rights that come and go ----
+
+
+@cause
+def deleted_while_the_watch_was_away():
+    """410: the list that is read anew has no such service."""
+    world, pod = create("deleted-while-the-watch-was-away")
+    world.after(5)
+    world.line("InferenceService", "RELISTED")
+    world.line("InferenceService", "SYNCED")
+    world.expect("failed", "Deleted", "terminal", "Somebody deleted the InferenceService qwen", "run again",
+                 ["no longer in the cluster"])
+    return world
+
+
+@cause
+def rights_lost_midway():
+    """The pod failed to be pulled when it could last be seen; that is no longer judged."""
+    world, pod = create("rights-lost-midway")
+    world.after(3).see("Pod", server_is(scheduled(pod), waiting("kserve-container", "ImagePullBackOff", f'Back-off pulling image "{IMAGE}"')))
+    world.after(10).forbidden("Pod", "pods")
+    world.after(300).see("Deployment", world.deployment(generation=1, revision="1", replicas=1, updated=1, available=1))
+    world.after(0.2).see("InferenceService", world.service("True", "UpToDate"))
+    world.expect("ready")
+    return world
+
+
+@cause
+def somebody_elses_service_changed_just_now():
+    """`kubectl apply`, then `wait`: all that is seen is of before. No mark of ours tells, so that a few seconds must do."""
+    world = World("somebody-elses-service-changed-just-now", contentHash="", changed=False, resourceVersion="")
+    fields = {"managedFields": [{"manager": "kubectl", "operation": "Apply", "time": "2025-11-26T00:00:00Z"}]}
+    item = world.service("True", "UpToDate", hash="", metadata=fields)
+    world.see("InferenceService", item)
+    before = world.deployment("", generation=1, updated=1, available=1, revision="1")
+    world.see("Deployment", before)
+    world.see("ReplicaSet", world.replica_set("1", "77aa"))
+    world.synced()
+    world.confirmed(item)
+    world.after(0.5).see("Deployment", world.deployment("", generation=2, observed=1, updated=1, available=1, revision="1"))
+    world.after(0.1).see("ReplicaSet", world.replica_set("2", "6d5f"))
+    world.see("Deployment", world.deployment("", replicas=2, updated=1, available=1))
+    world.after(40).see("Deployment", world.deployment("", updated=1, available=1))
+    world.see("InferenceService", world.service("True", "UpToDate", hash="", metadata=fields, status={"observedGeneration": 2}))
+    world.expect("ready")
+    return world
