@@ -208,6 +208,14 @@ class Triggers:
         items = self.cluster.client.list("triggers.tekton.dev/v1alpha1/ClusterInterceptor")
         return all(item["spec"]["clientConfig"].get("caBundle") for item in items)
 
+    def start_controller(self) -> Process:
+        """What makes a Deployment and a Service of an EventListener. ``listen`` does without: it starts the listener itself."""
+        variables = self.environment(METRICS_PROMETHEUS_PORT=str(free_port())) | {
+            "CONFIG_LEADERELECTION_NAME": "config-leader-election-triggers-controllers"}
+        return self.cluster.run("triggers-controller", [
+            servers.program("triggers", "controller"), "-kubeconfig", str(self.cluster.component_kubeconfig("triggers-controller")),
+            "-el-image", "registry.test/eventlistenersink:1"], variables)
+
     def listen(self, name: str, namespace: str, account: ServiceAccount) -> tuple[Process, str]:
         """Starts the event listener NAME with the rights of ``account``; returns it and its URL. It ignores SIGTERM: kill it."""
         port = free_port()

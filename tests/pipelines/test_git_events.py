@@ -265,3 +265,25 @@ def test_the_listener_can_do_no_more_than_it_needs(cluster, listener):
     for verb, group, resource in (("get", "", "secrets"), ("create", "", "pods"), ("create", "tekton.dev", "taskruns"),
                                   ("delete", "tekton.dev", "pipelineruns"), ("create", "rbac.authorization.k8s.io", "rolebindings")):
         assert not allowed(cluster, listener.account, verb, group, resource, listener.namespace), (verb, resource)
+
+
+def test_triggers_makes_the_service_that_gitlab_is_told_of(cluster, triggers, listener):
+    """The Service el-gitlab, before a Deployment that Pod Security "restricted" admits, as the file's account."""
+    controller = triggers.start_controller()
+    try:
+        service = wait_until(lambda: cluster.client.find("Service", "el-gitlab", listener.namespace), 60, "the Service of the listener")
+        deployment = wait_until(lambda: cluster.client.find("Deployment", "el-gitlab", listener.namespace), 60, "the Deployment of the listener")
+    finally:
+        controller.kill()
+    pod = deployment["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert 8080 in [port["port"] for port in service["spec"]["ports"]]
+    assert pod["spec"]["serviceAccountName"] == "gitlab-listener"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    namespace = cluster.namespace("strict", labels)
+    try:
+        cluster.client.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "gitlab-listener", "namespace": namespace}})
+        cluster.client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "el", "labels": pod["metadata"]["labels"]},
+                               "spec": pod["spec"]}, namespace, dryRun="All")
+    finally:
+        cluster.delete_namespace(namespace)
