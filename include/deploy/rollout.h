@@ -81,7 +81,8 @@ enum rollout_object {
     ROLLOUT_POD,
     ROLLOUT_EVENT,
     ROLLOUT_REVISION, /* Knative */
-    ROLLOUT_LOG,      /* {"pod","container","previous","text"}: tail that the loop fetched */
+    ROLLOUT_LOG, /* {"pod","container","previous","text"}: tail that the loop fetched; SYNCED in
+                    a transcript: the loop ended then */
 };
 
 enum rollout_change {

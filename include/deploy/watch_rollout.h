@@ -13,9 +13,7 @@ struct rollout_options {
     int64_t deadline_ms;                                             /* monotonic; 0: none */
     int (*record)(void *user, const char *line, struct error **err); /* transcript lines; or NULL */
     void *record_user;
-    bool until_deleted;   /* `wait --for=deleted`: deletion is success */
-    bool rights_are_told; /* of a second wait in a run: rights that are missing are not named again
-                           */
+    bool until_deleted; /* `wait --for=deleted`: deletion is success */
     /* Called on every turn, for what goes on beside (a batch in the background); must not wait. -1
      * ends the watching. NULL: nothing. */
     int (*beside)(void *user, struct error **err);

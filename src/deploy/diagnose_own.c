@@ -68,6 +68,13 @@ const struct diagnosis_rule diagnose_own[] = {
      .reason = "NotReady",
      .cause = "The pods of this service work, but KServe does not call it ready: {what}.",
      .hint = "If it lasts, an administrator finds more in the log of KServe's controller."},
+    {.any = {"NoRevision"},
+     .reason = "NothingCreated",
+     .cause = "KServe and Knative have not acted on this change: there is no Deployment of a new "
+              "revision yet.",
+     .hint = "Have an administrator check that the controllers of KServe and Knative run. KServe "
+             "0.19 never starts a new Serverless service (kserve issue 5793): upgrade it, or set "
+             "ENABLE_SERVERLESS=false."},
     {.any = {"NothingCreated"},
      .reason = "NothingCreated",
      .cause = "KServe has not acted on this change: there is no Deployment of it yet.",

@@ -76,7 +76,6 @@ static int wait_until_serving(const struct rollback *rollback, const json_t *app
         .target = &target,
         .observer = rollback->observer,
         .deadline_ms = deadline_ms,
-        .rights_are_told = true,
     };
     struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
     int result = rollout_wait(&verdict, rollback->session->kube, &wait, rollback->deps, err);

@@ -199,6 +199,8 @@ int64_t deployment_replicas(const json_t *deployment);
 /* The Deployment carries our revision and is complete; *VERSION is its resourceVersion. */
 bool raw_is_proved(const struct rollout *rollout, int64_t *version);
 int raw_judge(struct judgement *judgement, struct error **err);
+/* CARRIED: some Deployment carries our revision. That none does for long is told; both modes. */
+int judge_nothing(struct judgement *judgement, bool carried, struct error **err);
 
 /* ---- rollout_serverless.c ---- */
 

@@ -269,7 +269,7 @@ static int consider_waiting(struct judgement *judgement, const char *reason, int
     return 0;
 }
 
-static int judge_nothing(struct judgement *judgement, bool carried, struct error **err) {
+int judge_nothing(struct judgement *judgement, bool carried, struct error **err) {
     struct rollout *rollout = judgement->rollout;
     bool nothing = !carried && store_is_complete(rollout) && store_service(rollout) != NULL;
     if (nothing && !rollout->nothing)
@@ -278,7 +278,8 @@ static int judge_nothing(struct judgement *judgement, bool carried, struct error
     if (!nothing || !judgement_lasts(judgement, rollout->nothing_since_ms,
                                      rollout->patience.created_nothing_ms))
         return 0;
-    return consider_waiting(judgement, "NothingCreated", RANK_NOTHING, NULL, NULL, err);
+    const char *reason = rollout->target.serverless ? "NoRevision" : "NothingCreated";
+    return consider_waiting(judgement, reason, RANK_NOTHING, NULL, NULL, err);
 }
 
 /* The Deployment's controller could not even make the ReplicaSet. */

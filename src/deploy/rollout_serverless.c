@@ -162,6 +162,11 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
 
 int serverless_judge(struct judgement *judgement, struct error **err) {
     struct rollout *rollout = judgement->rollout;
+    const struct observed *deployment = serverless_deployment(rollout);
+    bool carried = deployment != NULL &&
+                   carries_revision(rollout, json_at(deployment->object, "spec", "template", NULL));
+    if (judge_nothing(judgement, carried, err) < 0)
+        return -1;
     const char *owner = "";
     const json_t *condition = failed_condition(rollout, &owner);
     if (condition != NULL && !rollout->refused)

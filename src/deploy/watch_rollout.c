@@ -67,19 +67,16 @@ void rollout_watcher_note_missing(struct rollout_watcher *watcher, const char *v
         account);
 }
 
-void rollout_watcher_tell_missing(struct rollout_watcher *watcher) {
-    const struct observer *observer = watcher->options->observer;
+/* One line of evidence, since only a run that fails needs them: what was not allowed, and what
+ * grants it. */
+static void tell_missing(const struct rollout_watcher *watcher, struct verdict *out) {
     cleanup_free char *rights = strings_join(&watcher->missing, ", ", NULL);
     if (watcher->missing.count == 0 || rights == NULL || watcher->grant == NULL)
         return;
-    cleanup_free char *text = text_format(
-        NULL,
-        "not allowed in namespace %s: %s. Without that a failure is explained less well; this "
-        "grants it: %s",
-        watcher->options->target->namespace_, rights, watcher->grant);
-    strings_free(&watcher->missing);
-    if (text != NULL && !watcher->options->rights_are_told)
-        observer->notice(observer->user, text);
+    (void)strings_add_format(&out->evidence, NULL,
+                             "not allowed in namespace %s: %s; more would be known with these "
+                             "rights, which this grants: %s",
+                             watcher->options->target->namespace_, rights, watcher->grant);
 }
 
 /* "cannot watch events in …" names the verb. Kinds that the cluster does not have say nothing. */
@@ -107,8 +104,6 @@ static void on_event(void *user, const struct kube_watch_event *event) {
     }
     if (event->type == KUBE_EVENT_FORBIDDEN)
         note_forbidden(watcher, event);
-    if (event->type == KUBE_EVENT_FORBIDDEN || event->type == KUBE_EVENT_SYNCED)
-        watcher->answered |= (size_t)1 << event->target;
     const struct rollout_event seen = {.at_ms = clock_wall(watcher->deps->clock),
                                        .kind = watcher->kinds[event->target],
                                        .change = changes[event->type],
@@ -297,9 +292,6 @@ static int run(struct rollout_watcher *watcher, struct verdict *out, struct erro
             return error_new(err, ERROR_CANCELED, "canceled while the rollout was awaited%s%s",
                              text_is_empty(out->detail) ? "" : ": ",
                              text_is_empty(out->detail) ? "" : out->detail);
-        /* all in one line, so not before every list was asked for */
-        if (watcher->answered == ((size_t)1 << watcher->count) - 1)
-            rollout_watcher_tell_missing(watcher);
         if (judge_with_confirmation(watcher, out, err) < 0)
             return -1;
         if (is_reached(watcher, out))
@@ -311,6 +303,14 @@ static int run(struct rollout_watcher *watcher, struct verdict *out, struct erro
     }
 }
 
+/* A verdict may come by the time alone, so a record needs to say how long it went on. */
+static void record_end(struct rollout_watcher *watcher) {
+    const struct rollout_event end = {
+        .at_ms = clock_wall(watcher->deps->clock), .kind = ROLLOUT_LOG, .change = ROLLOUT_SYNCED};
+    if (watcher->rollout != NULL && watcher->failure == NULL)
+        (void)rollout_watcher_record(watcher, &end);
+}
+
 int rollout_wait(struct verdict *out, struct kube_client *client,
                  const struct rollout_options *options, const struct deps *deps,
                  struct error **err) {
@@ -318,15 +318,13 @@ int rollout_wait(struct verdict *out, struct kube_client *client,
     int result = start(&watcher, err);
     if (result == 0)
         result = run(&watcher, out, err);
-    rollout_watcher_tell_missing(&watcher);
+    record_end(&watcher);
     bool unexplained = out->state != ROLLOUT_READY && out->wanted_logs.count > 0;
     bool canceled = result < 0 && err != NULL && *err != NULL && (*err)->kind == ERROR_CANCELED;
     if (unexplained && !canceled)
         rollout_watcher_fetch_logs(&watcher, out);
-    if (out->state != ROLLOUT_READY && watcher.grant != NULL && !canceled)
-        (void)strings_add_format(&out->evidence, NULL,
-                                 "more would be known with the rights that this grants: %s",
-                                 watcher.grant);
+    if (out->state != ROLLOUT_READY && !canceled)
+        tell_missing(&watcher, out);
     stop(&watcher);
     return result;
 }

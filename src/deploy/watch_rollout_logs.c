@@ -75,7 +75,6 @@ void rollout_watcher_fetch_logs(struct rollout_watcher *watcher, struct verdict 
             if (answers[i].http_status == 403 && answers[i].error != NULL)
                 rollout_watcher_note_missing(watcher, "get", "pods/log", answers[i].error->message);
         }
-        rollout_watcher_tell_missing(watcher);
         struct verdict explained = {.state = ROLLOUT_UNKNOWN};
         if (rollout_judge(&explained, watcher->rollout, clock_wall(watcher->deps->clock), NULL) ==
                 0 &&

@@ -22,9 +22,8 @@ struct rollout_watcher {
     int64_t shown_ms;
     int64_t confirm_after_ms; /* monotonic: no confirming read before */
     struct error *failure;    /* of a handler, which cannot return one */
-    struct strings missing;   /* rights for diagnosis that are missing and not told yet */
-    size_t answered;          /* targets whose list came, or was refused */
-    char *grant;              /* the command that grants them, once it was told; or NULL */
+    struct strings missing;   /* rights for diagnosis that are missing */
+    char *grant;              /* the command that grants them, or NULL */
 };
 
 int rollout_watcher_record(struct rollout_watcher *watcher, const struct rollout_event *event);
@@ -35,8 +34,6 @@ int rollout_watcher_take(struct rollout_watcher *watcher, const struct rollout_e
 /* Notes that VERB on RESOURCE is missing for diagnosis; MESSAGE is the API server's. */
 void rollout_watcher_note_missing(struct rollout_watcher *watcher, const char *verb,
                                   const char *resource, const char *message);
-/* Tells what was noted, in one notice, and the command that grants it. */
-void rollout_watcher_tell_missing(struct rollout_watcher *watcher);
 
 /*
  * Fetches the logs that OUT wants (at most 8, 150 lines and 128 KiB each, 5 s in all) and judges

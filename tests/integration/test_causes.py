@@ -22,9 +22,9 @@ def test_update_that_waits_for_the_gpu_of_its_own_old_pod(one_gpu, rollout):
     """The real scheduler says so in an event; the real Deployment controller keeps the old pod until the new one is ready."""
     assert rollout.run(NVIDIA_GPU="1").code == 0
     rollout.project.commit({"config.json": "{}"})
-    run = rollout.run(NVIDIA_GPU="1", TIMEOUT="6s")
-    assert run.code == 8, run.log
-    assert run.results["reason"].startswith("RolloutDeadlock") and "DEPLOYMENT_STRATEGY=Recreate" in run.log
+    run = rollout.run(NVIDIA_GPU="1", PATIENCE="deadlock=1s")
+    assert run.code == 7 and run.seconds < 20, run.log
+    assert run.results["failure-class"] == "impatient" and run.results["reason"].startswith("RolloutDeadlock") and "DEPLOYMENT_STRATEGY=Recreate" in run.log
     assert "Insufficient nvidia.com/gpu" in run.log, "the scheduler's own words as evidence"
     assert rollout.deployment()["status"]["availableReplicas"] == 1
     again = rollout.run(NVIDIA_GPU="1", DEPLOYMENT_STRATEGY="Recreate")
@@ -56,21 +56,26 @@ def test_with_the_scripts_rights_it_tells_what_the_service_shows(place):
     assert len(told) == 1, run.log
     for right in ("list pods", "watch events", "list replicasets"):
         assert right in told[0]
-    command = told[0].partition("grants it: ")[2]
+    command = told[0].partition("this grants: ")[2]
     assert command == f"deploy-inference-service rbac --diagnostics -n {place.namespace} --service-account deployer | kubectl apply -f -"
-    assert "would tell more" in run.log
+    assert "list pods" in run.results["overview-markdown"]
+
+
+def test_rights_that_were_not_needed_are_not_named(place):
+    run = place.deploy()
+    assert run.code == 0 and "not allowed" not in run.log, run.log
 
 
 def test_the_command_that_is_named_grants_them(place, kubectl):
     """The same failure once more, after that."""
     run = failing(place, TIMEOUT="4s")
-    command = run.log.partition("grants it: ")[2].splitlines()[0]
+    command = run.log.partition("this grants: ")[2].splitlines()[0]
     words = command.partition(" | ")[0].split()
     assert words[0] == "deploy-inference-service"
     for item in yaml.safe_load_all(place.binary.run(*words[1:], results=False).output):
         kubectl.apply(item)
     again = place.deploy()
-    assert again.code == 7 and "no kernel image is available" in again.log and "grants it" not in again.log, again.log
+    assert again.code == 7 and "no kernel image is available" in again.log and "this grants" not in again.log, again.log
     for kind in ("ClusterRoleBinding", "ClusterRole"):
         place.cluster.client.delete(kind, f"deploy-inference-service.{place.namespace}")
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness.gitlab_faults import Status
+from harness.kubeconfig import token_file_user
 from harness.model_repository import qwen_files, readme
 from harness.scenario import Gate, Scenario
 
@@ -265,6 +266,28 @@ def test_an_api_server_restart_is_survived(place, node, cluster):
     gate.open()
     run = running.finish(120)
     assert run.code == 0, run.log
+
+
+def test_a_restart_that_forgets_old_revisions_and_a_token_that_was_replaced(place, node, cluster):
+    """All at once, as after an hour of waiting: the watches begin with 410, and the credential of the start is refused."""
+    gate = Gate()
+    node.scenario(place.namespace, Scenario(load=gate))
+    token = place.binary.directory / "token"
+    token.write_text(place.account.short_token(8))
+    kubeconfig = cluster.kubeconfig(place.binary.directory / "rotating", token_file_user(token), namespace=place.namespace)
+    running = place.start(f"--kubeconfig={kubeconfig}", TIMEOUT="100s")
+    started = time.monotonic()
+    assert gate.reached.wait(20), running.log()
+    token.write_text(place.account.token())
+    for index in range(3):  # something to forget
+        cluster.client.patch("InferenceService", "qwen", place.namespace, {"metadata": {"labels": {"count": str(index)}}})
+    time.sleep(max(0.0, started + 9 - time.monotonic()))
+    cluster.compact()
+    cluster.restart_apiserver(crash=True)
+    gate.open()
+    run = running.finish(120)
+    assert run.code == 0, run.log
+    assert place.deployment()["status"]["availableReplicas"] == 1
 
 
 # ---- parameters ----
