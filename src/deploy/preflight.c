@@ -13,6 +13,7 @@
 static const struct check_subject subject_values = {"parameters", "values", ERROR_PARAMETER};
 static const struct check_subject subject_names = {"parameters", "names", ERROR_PARAMETER};
 static const struct check_subject subject_server = {"cluster", "api-server", ERROR_UNREACHABLE};
+static const struct check_subject subject_rest = {"cluster", "further-checks", ERROR_UNREACHABLE};
 static const struct check_subject subject_gitlab = {"gitlab", "configuration", ERROR_MODEL};
 static const struct check_subject subject_source = {"model", "source", ERROR_MODEL};
 static const struct check_subject subject_live = {"service", "object", ERROR_CONFLICT};
@@ -439,14 +440,15 @@ static int tell(struct flight *flight, struct error **err) {
     const struct inputs *inputs = &flight->inputs;
     if (tell_parameters(flight, err) < 0)
         return -1;
-    if (session_of(flight) == NULL)
-        return checks_add_error(flight->checks, err, &subject_server, CHECK_FAIL,
-                                flight->request->connection);
-    if (preflight_check_cluster(flight->checks, &flight->readings, inputs, flight->facts.kserve,
-                                err) < 0)
+    bool connected = session_of(flight) != NULL;
+    if (connected ? preflight_check_cluster(flight->checks, &flight->readings, inputs,
+                                            flight->facts.kserve, err) < 0
+                  : checks_add_error(flight->checks, err, &subject_server, CHECK_FAIL,
+                                     flight->request->connection) < 0)
         return -1;
-    if (preflight_is_silent(&flight->readings))
-        return 0;
+    if (!connected || preflight_is_silent(&flight->readings))
+        return checks_add(flight->checks, err, &subject_rest, CHECK_SKIPPED,
+                          "nothing else checked: there is no cluster to ask");
     if (preflight_check_rights(flight->checks, &flight->readings, inputs, err) < 0 ||
         tell_gitlab(flight, err) < 0 || tell_model(flight, err) < 0 || tell_fit(flight, err) < 0 ||
         tell_live(flight, err) < 0 || tell_mode(flight, err) < 0 || tell_runtime(flight, err) < 0 ||

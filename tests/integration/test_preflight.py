@@ -183,6 +183,7 @@ class TestCluster:
             report = site("--kubeconfig", str(config))
         assert report.code == 9
         assert report.failed() == {"cluster/api-server"}
+        assert "nothing else" in report.one("cluster/further-checks", "skipped")
 
     def test_a_broken_kubeconfig(self, site, tmp_path):
         (tmp_path / "broken").write_text("apiVersion: [")
