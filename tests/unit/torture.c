@@ -1,6 +1,7 @@
 #include "torture.h"
 
 #include "cmocka_all.h"
+#include "sparse.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -53,7 +54,7 @@ void torture(int (*scenario)(void *user), void *user) {
     for (int persistent = 0; persistent <= 1; persistent++) {
         unsigned fail_at = 1;
         while (run_once(scenario, user, fail_at, persistent == 1) > 0) {
-            fail_at++;
+            fail_at += sparse_step();
             if (fail_at > MOST_ALLOCATIONS)
                 fail_msg("more than %d allocations", MOST_ALLOCATIONS);
         }
