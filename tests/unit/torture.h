@@ -5,7 +5,7 @@
  *
  * Link with the `torture` dependency of tests/unit/meson.build: it sends the calls of malloc,
  * calloc, realloc, strdup, strndup, asprintf and vasprintf in our objects through here. Libraries
- * that are linked dynamically keep their own.
+ * that are linked dynamically keep their own, and jansson does always.
  */
 
 /*
