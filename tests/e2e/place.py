@@ -134,8 +134,13 @@ class Place:
         return Run(self, item)
 
     def run_task(self, spec: dict, timeout: float = PATIENCE) -> dict:
+        return self.finish_task(self.start_task(spec), timeout)
+
+    def start_task(self, spec: dict) -> str:
         run = {"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"generateName": "task-"}, "spec": spec}
-        name = self.client.create(run, self.namespace)["metadata"]["name"]
+        return self.client.create(run, self.namespace)["metadata"]["name"]
+
+    def finish_task(self, name: str, timeout: float = PATIENCE) -> dict:
         return self.client.wait_for("TaskRun", name, self.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), timeout)
 
     def task_runs(self, run: str) -> list[dict]:

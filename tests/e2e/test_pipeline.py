@@ -83,19 +83,24 @@ def test_the_image_pulled_by_digest(place, registry):
 
 
 def test_the_step_action(place):
-    """In a Task of the user's: results of the step, lifted to the Task's, and read by the next step."""
+    """Twice in a Task of the user's: results of the step, lifted to the Task's, and read by the next step, which deploys that very
+    commit under another name although the branch has gone on."""
     place.install(STEP_ACTION)
-    item = place.run_task({"taskSpec": {
+    commit = place.project.commit({"behaviour": "wait"})
+    copy = {**ORDINARY, **SMALL, "INFERENCE_SERVICE_NAME": "copy", "MODEL_REPO_COMMIT": "$(steps.deploy.results.commit)"}
+    name = place.start_task({"taskSpec": {
         "results": [{"name": "served", "type": "string", "value": "$(steps.deploy.results.commit)"},
-                    {"name": "endpoint", "type": "string", "value": "$(steps.deploy.results.in-cluster-url)"}],
+                    {"name": "endpoint", "type": "string", "value": "$(steps.copy.results.in-cluster-url)"}],
         "steps": [{"name": "deploy", "ref": {"name": "deploy-inference-service"}, "params": parameter_list({**ORDINARY, **SMALL})},
-                  # Waits for the very service again, with the name that the step before gave.
-                  {"name": "next", "image": IMAGE, "command": ["/usr/bin/deploy-inference-service", "version", "$(steps.deploy.results.commit)"],
-                   "onError": "continue"}]}})
-    assert condition(item, "Succeeded")["status"] == "True", place.log(item["status"]["podName"])
+                  {"name": "copy", "ref": {"name": "deploy-inference-service"}, "params": parameter_list(copy)}]}})
+    place.load_model()
+    place.project.commit({"behaviour": "crash"})
+    place.load_model("copy")
+    item = place.finish_task(name)
+    assert condition(item, "Succeeded")["status"] == "True", place.log(item["status"]["podName"]) + place.log(item["status"]["podName"], "step-copy")
     results = {r["name"]: r["value"] for r in item["status"]["results"]}
-    assert results["served"] == place.project.repository.head() == place.served_commit()
-    assert results["endpoint"].startswith("http")
+    assert results["served"] == commit == place.served_commit() == place.served_commit("copy")
+    assert results["endpoint"].startswith(f"http://copy-predictor.{place.namespace}")
 
 
 @deploys(labels=RESTRICTED, HOST_IPC="false", **SMALL)

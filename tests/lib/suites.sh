@@ -80,7 +80,7 @@ run_pytest() {
     shift
     # When this script is killed, pytest ends in order and takes its servers with it.
     env -C "$root/tests" setpriv --pdeathsig TERM -- \
-        "$venv/bin/python" -m pytest -p no:cacheprovider --junit-xml "$work/$name.xml" "$@" || status=$?
+        "$venv/bin/python" -m pytest -p no:cacheprovider --basetemp "$work/$name.tmp" --junit-xml "$work/$name.xml" "$@" || status=$?
     if [[ ! -f $work/$name.xml ]]; then
         fail_suite "$name: pytest did not run"
         return
