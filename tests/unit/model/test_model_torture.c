@@ -4,7 +4,8 @@
 #include "cmocka_all.h"
 
 #include "answer.h"
-#include "gitlab_internal.h"
+#include "base/text.h"
+#include "gitlab_files_internal.h"
 #include "model/project_path.h"
 #include "model/uri.h"
 #include "torture.h"
@@ -139,7 +140,60 @@ static void run(void **state) {
     torture(make_error, NULL);
 }
 
+static int read_files(void *user) {
+    (void)user;
+    static const char index[] = "{\"weight_map\":{\"a\":\"m-1.bin\",\"b\":\"m-2.bin\"}}";
+    struct http_response tree = calm_answer(200, "",
+                                            "[{\"type\":\"blob\",\"path\":\"m-1.bin\"},"
+                                            "{\"type\":\"blob\",\"path\":\"README.md\"}]");
+    struct http_response sizes = calm_answer(
+        200, "",
+        "{\"data\":{\"project\":{\"repository\":{\"blobs\":{\"nodes\":[{\"path\":\"m-1.bin\","
+        "\"rawSize\":\"7\"}]}}}}}");
+    cleanup_model_files struct model_files files = {.items = NULL};
+    cleanup_model_weights struct model_weights weights = {.format = ""};
+    cleanup_error struct error *error = NULL;
+    bool done = files_take_tree(&files, &tree, &error) == 0 &&
+                files_take_sizes(&files, &sizes, &error) == 0 &&
+                model_index_shards(&files.shards, index, strlen(index), ".bin", &error) == 0;
+    if (done)
+        files.index_path = text_copy("pytorch_model.bin.index.json", &error);
+    done = done && files.index_path != NULL && model_weights(&weights, &files, &error) == 0;
+    http_response_free(&tree);
+    http_response_free(&sizes);
+    if (!done) {
+        assert_non_null(error);
+        return -1;
+    }
+    assert_int_equal(weights.bytes, 7);
+    assert_int_equal(weights.absent.count, 1);
+    return 0;
+}
+
+static int ask_for_files(void *user) {
+    (void)user;
+    struct model_file file = {.path = (char[]){"m-1.bin"}, .size = 7};
+    memset(file.oid, 'a', 64);
+    const struct model_file *some[] = {&file};
+    const struct model model = {.path = (char[]){"demo/amlmodels/qwen"},
+                                .commit = (char[]){COMMIT}};
+    cleanup_error struct error *error = NULL;
+    cleanup_free char *query = files_size_query(&model, some, 1, &error);
+    cleanup_free char *batch = query != NULL ? files_batch_body(some, 1, &error) : NULL;
+    if (batch == NULL) {
+        assert_non_null(error);
+        return -1;
+    }
+    return 0;
+}
+
+static void files_survive(void **state) {
+    (void)state;
+    torture(read_files, NULL);
+    torture(ask_for_files, NULL);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(run)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(run), cmocka_unit_test(files_survive)};
     return cmocka_run_group_tests_name("model_torture", tests, NULL, NULL);
 }

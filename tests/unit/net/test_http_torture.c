@@ -199,6 +199,43 @@ static int stream(void *user) {
     return 0;
 }
 
+static int background(void *user) {
+    const struct world *world = user;
+    static const struct retry_policy twice = {.attempts = 2, .first_ms = 1, .longest_ms = 10};
+    const struct http_request requests[] = {
+        {.url = world->ok_url,
+         .authorization = "Bearer s3cret",
+         .body_limit = 100,
+         .retry = &twice},
+        {.url = world->busy_url, .body_limit = 100, .retry = &twice},
+    };
+    struct http_result results[2] = {0};
+    cleanup_error struct error *error = NULL;
+    cleanup_http_client struct http_client *client = NULL;
+    struct http_batch *started = NULL;
+    if (http_client_new(&client, world->deps, "test", &error) < 0 ||
+        http_batch_start(&started, client, requests, 2, results, 0, &error) < 0) {
+        assert_non_null(error);
+        assert_null(started);
+        return -1;
+    }
+    int waited = 0;
+    while (waited >= 0 && !http_batch_is_done(started))
+        waited = http_wait(client, 5000, &error);
+    http_batch_free(started);
+    bool complete = results[0].response.status == 200 && results[1].response.status == 503;
+    for (size_t i = 0; i < 2; i++) {
+        if (waited >= 0)
+            assert_true((results[i].error != NULL) != (results[i].response.status != 0));
+        http_result_free(&results[i]);
+    }
+    return complete ? 0 : -1;
+}
+
+static void a_background_survives(void **state) {
+    torture(background, *state);
+}
+
 static void a_batch_survives(void **state) {
     torture(batch, *state);
 }
@@ -210,6 +247,7 @@ static void a_stream_survives(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_survives),
+        cmocka_unit_test(a_background_survives),
         cmocka_unit_test(a_stream_survives),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
