@@ -36,7 +36,9 @@ struct model_files {
     int64_t tokenizer_limit; /* model_max_length of tokenizer_config.json; 0: none */
     char *index_path;        /* "model.safetensors.index.json", or NULL */
     struct strings shards;   /* the files that the index names, each once */
-    struct strings unknown;  /* what could not be learnt and why, a sentence each */
+    char *beginning;         /* of a GGUF model without config.json: its first bytes, or NULL */
+    size_t beginning_length;
+    struct strings unknown; /* what could not be learnt and why, a sentence each */
 };
 
 /* Appends a file of unknown size; borrowed until the next call, NULL with an error. */
@@ -45,6 +47,9 @@ struct model_file *model_files_find(const struct model_files *files, const char 
 void model_files_free(struct model_files *files);
 
 #define cleanup_model_files cleanup(model_files_free)
+
+/* The GGUF file that a model at the top of the repository begins with, or NULL. */
+const struct model_file *model_files_gguf(const struct model_files *files);
 
 /* True for a name that weights have: .safetensors .bin .pt .pth .gguf .onnx .data .msgpack .h5 */
 bool model_file_is_weights(const char *path);

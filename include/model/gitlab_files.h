@@ -23,17 +23,20 @@ struct gitlab_files;
  * request, in parallel), which says of each object whether the server has it. Where GraphQL is
  * refused or fails, the pointers of the weights are read instead. Where even the tree is refused (a
  * token with read_repository alone), the index and the usual names say which weights there are.
+ * Of a GGUF model without config.json the first 64 KiB are read, from an object storage too when
+ * GitLab names one (without the token).
+ *
  * MODEL->files, when a Git server's commit was read already, is taken over: then only Git LFS is
  * asked, at MODEL->git_url.
  *
  * What cannot be read is no error: it stays unknown, and model_files.unknown says why. Requests
- * carry the token to one origin only and follow no redirect. Limits: 1,300 files (10 pages of the
- * tree; when there are more, 3 pages of its top, where weights are), sizes and objects of 400 of
- * them (weights first), 64 pointers; so at most 13 requests for names, 8 for sizes, 5 for texts, 64
- * for pointers and 4 to Git LFS (94 in all), 16 at once, however large the repository is; for most
- * models it is 5 or 6 in three rounds. 1 MiB of config.json, 4 MiB of tokenizer_config.json, 16 MiB
- * of index (freed at once), 1 MiB of every other answer; two attempts a request. At DEADLINE_MS
- * (monotonic) the rest stays unknown.
+ * carry the token to one origin only and follow no redirect but that one. Limits: 1,300 files (10
+ * pages of the tree; when there are more, 3 pages of its top, where weights are), sizes and objects
+ * of 400 of them (weights first), 64 pointers; so at most 13 requests for names, 8 for sizes, 5 for
+ * texts, 64 for pointers 4 to Git LFS and 2 for a GGUF file (96 in all), 16 at once, however large
+ * the repository is; for most models it is 5 or 6 in three rounds. 1 MiB of config.json, 4 MiB of
+ * tokenizer_config.json, 16 MiB of index (freed at once), 1 MiB of every other answer; two attempts
+ * a request. At DEADLINE_MS (monotonic) the rest stays unknown.
  */
 int gitlab_files_start(struct gitlab_files **out, struct model *model,
                        const struct gitlab_options *options, struct http_client *http,

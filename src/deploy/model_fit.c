@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "deploy/quantity.h"
+#include "model/gguf.h"
 
 #include <string.h>
 
@@ -332,6 +333,8 @@ static int judge(struct fit *fit, struct error **err) {
         architecture_read(&fit->architecture, files->config, files->tokenizer_limit, err) < 0 ||
         server_options_read(&fit->server, request->runtime, request->inputs, err) < 0)
         return -1;
+    if (!fit->architecture.knows_attention && files->beginning != NULL)
+        (void)gguf_read(&fit->architecture, files->beginning, files->beginning_length);
     fit->size = model_files_size(files);
     fit->report->bytes = fit->size.unknown == 0 && !files->truncated ? fit->size.bytes : -1;
     fit->cards = count_cards(request->inputs);

@@ -44,6 +44,7 @@ void model_files_free(struct model_files *files) {
     free(files->items);
     free(files->config);
     free(files->index_path);
+    free(files->beginning);
     strings_free(&files->shards);
     strings_free(&files->unknown);
     *files = (struct model_files){.items = NULL};
@@ -166,6 +167,17 @@ static void count_gguf(struct model_weights *weights, const struct model_files *
     if (weights->files > 0)
         weights->format = "gguf";
     weights->ambiguous = whole > 1 || (whole > 0 && parts > 0);
+}
+
+const struct model_file *model_files_gguf(const struct model_files *files) {
+    for (size_t i = 0; i < files->count; i++) {
+        const struct model_file *file = &files->items[i];
+        bool first = !is_part(file->path) || text_contains(file->path, "-00001-of-");
+        if (text_has_suffix(file->path, ".gguf") && is_at_top(file->path) && first &&
+            !text_contains(file->path, "mmproj"))
+            return file;
+    }
+    return NULL;
 }
 
 /* Mistral's own copy of the weights beside the usual one is not loaded as well. */

@@ -2,17 +2,20 @@
 
 #include "base/base64.h"
 #include "base/text.h"
+#include "model/gguf.h"
 
 #include <string.h>
 
 /* What is asked for next; each waits for the answers of the one before. */
 enum phase {
-    PHASE_TREE,     /* all files, a page at a time */
-    PHASE_TOP,      /* there are too many: those at the top, where the weights are */
-    PHASE_SIZES,    /* sizes, and the texts that say what the model needs */
-    PHASE_GUESS,    /* no list may be read: files that models usually have */
-    PHASE_POINTERS, /* sizes that nobody told, from the pointers of the weights */
-    PHASE_OBJECTS,  /* does Git LFS have them? */
+    PHASE_TREE,      /* all files, a page at a time */
+    PHASE_TOP,       /* there are too many: those at the top, where the weights are */
+    PHASE_SIZES,     /* sizes, and the texts that say what the model needs */
+    PHASE_GUESS,     /* no list may be read: files that models usually have */
+    PHASE_POINTERS,  /* sizes that nobody told, from the pointers of the weights */
+    PHASE_OBJECTS,   /* does Git LFS have them? */
+    PHASE_BEGINNING, /* what a GGUF file says of itself, where no config.json does */
+    PHASE_ELSEWHERE, /* the same where GitLab sent us */
     PHASE_END,
 };
 
@@ -31,7 +34,8 @@ struct gitlab_files {
     char page_token[512];
     size_t pointers; /* asked for so far */
     size_t objects;
-    bool late; /* the time is up */
+    char *elsewhere; /* a signed URL of an object storage; or NULL */
+    bool late;       /* the time is up */
 };
 
 /* The paths that models have without any list; the weights are those of a model in one file. */
@@ -232,6 +236,36 @@ static int ask_for_objects(struct gitlab_files *reading, struct error **err) {
     return count > 0 ? ask_for_some_objects(reading, some, count, err) : 0;
 }
 
+/* GitLab's raw endpoint with lfs=true serves the object itself, Range too. */
+static int ask_for_beginning(struct gitlab_files *reading, struct error **err) {
+    const struct model_file *file = model_files_gguf(&reading->files);
+    if (file == NULL || reading->files.config != NULL || reading->gitlab.base == NULL ||
+        file->object == MODEL_OBJECT_MISSING)
+        return 0;
+    cleanup_free char *encoded = text_percent_encode(file->path, err);
+    if (encoded == NULL)
+        return -1;
+    return ask(reading,
+               &(struct files_ask){.purpose = FILES_FOR_BEGINNING,
+                                   .url = text_format(err,
+                                                      "%s/api/v4/projects/%s/repository/files/%s/"
+                                                      "raw?ref=%s&lfs=true",
+                                                      reading->gitlab.base, reading->key, encoded,
+                                                      reading->model->commit),
+                                   .limit = GGUF_BEGINNING},
+               err);
+}
+
+static int ask_elsewhere(struct gitlab_files *reading, struct error **err) {
+    if (reading->elsewhere == NULL)
+        return 0;
+    return ask(reading,
+               &(struct files_ask){.purpose = FILES_FOR_ELSEWHERE,
+                                   .url = text_copy(reading->elsewhere, err),
+                                   .limit = GGUF_BEGINNING},
+               err);
+}
+
 static int fill_round(struct gitlab_files *reading, struct error **err) {
     switch (reading->phase) {
     case PHASE_TREE:
@@ -249,6 +283,10 @@ static int fill_round(struct gitlab_files *reading, struct error **err) {
         return ask_for_pointers(reading, err);
     case PHASE_OBJECTS:
         return ask_for_objects(reading, err);
+    case PHASE_BEGINNING:
+        return ask_for_beginning(reading, err);
+    case PHASE_ELSEWHERE:
+        return ask_elsewhere(reading, err);
     case PHASE_END:
         break;
     }
@@ -333,8 +371,30 @@ static int take_refusal(struct gitlab_files *reading, size_t i, struct error **e
     return has_answer(reading, i, err) < 0 ? -1 : 0;
 }
 
+/* The bytes, or where they are: never from https to anything else. All else is left unknown. */
+static int take_beginning(struct gitlab_files *reading, size_t i, struct error **err) {
+    struct http_response *response = &reading->round.results[i].response;
+    char location[4096];
+    if (response->status == 200 || response->status == 206) {
+        reading->files.beginning_length = response->body.length;
+        return take_text(&reading->files.beginning, response, err);
+    }
+    bool sent_on = reading->round.purposes[i] == FILES_FOR_BEGINNING &&
+                   (response->status == 302 || response->status == 307) &&
+                   http_header(response, "Location", location, sizeof(location));
+    bool as_safe = text_has_prefix(reading->gitlab.base, "http://") ||
+                   (sent_on && text_has_prefix(location, "https://"));
+    if (!sent_on || !as_safe)
+        return 0;
+    reading->elsewhere = text_copy(location, err);
+    return reading->elsewhere != NULL ? 0 : -1;
+}
+
 static int take_answer(struct gitlab_files *reading, size_t i, struct error **err) {
     struct http_result *result = &reading->round.results[i];
+    enum files_purpose what = reading->round.purposes[i];
+    if (what == FILES_FOR_BEGINNING || what == FILES_FOR_ELSEWHERE)
+        return result->error != NULL ? 0 : take_beginning(reading, i, err);
     if (result->error != NULL || result->response.status != 200)
         return take_refusal(reading, i, err);
     struct error *failure = NULL;
@@ -357,6 +417,9 @@ static int take_answer(struct gitlab_files *reading, size_t i, struct error **er
         break;
     case FILES_FOR_OBJECTS:
         taken = files_take_batch(&reading->files, &result->response, &failure);
+        break;
+    case FILES_FOR_BEGINNING:
+    case FILES_FOR_ELSEWHERE:
         break;
     }
     return settle(reading, taken, failure, err);
@@ -396,6 +459,12 @@ static int after_guess(struct gitlab_files *reading, struct error **err) {
     return 0;
 }
 
+static enum phase after_objects(enum phase phase) {
+    return phase == PHASE_OBJECTS     ? PHASE_BEGINNING
+           : phase == PHASE_BEGINNING ? PHASE_ELSEWHERE
+                                      : PHASE_END;
+}
+
 static int advance(struct gitlab_files *reading, struct error **err) {
     switch (reading->phase) {
     case PHASE_TREE:
@@ -409,8 +478,10 @@ static int advance(struct gitlab_files *reading, struct error **err) {
     case PHASE_POINTERS: /* until there is none left to ask for */
         return 0;
     case PHASE_OBJECTS:
+    case PHASE_BEGINNING:
+    case PHASE_ELSEWHERE:
     case PHASE_END:
-        reading->phase = PHASE_END;
+        reading->phase = after_objects(reading->phase);
         break;
     }
     return 0;
@@ -440,7 +511,8 @@ int gitlab_files_step(struct gitlab_files *reading, struct error **err) {
         if (fill_round(reading, err) < 0)
             return -1;
         if (reading->round.count == 0) /* nothing to ask for: on */
-            reading->phase = reading->phase == PHASE_POINTERS ? PHASE_OBJECTS : PHASE_END;
+            reading->phase =
+                reading->phase == PHASE_POINTERS ? PHASE_OBJECTS : after_objects(reading->phase);
         else if (files_round_send(&reading->round, reading->gitlab.http,
                                   reading->gitlab.deadline_ms, err) < 0)
             return -1;
@@ -544,6 +616,7 @@ void gitlab_files_free(struct gitlab_files *reading) {
     gitlab_end(&reading->gitlab);
     free(reading->key);
     free(reading->lfs);
+    free(reading->elsewhere);
     secret_free(reading->basic);
     model_files_free(&reading->files);
     free(reading);

@@ -34,6 +34,8 @@ enum files_purpose {
     FILES_FOR_SIZES,
     FILES_FOR_POINTER,
     FILES_FOR_OBJECTS,
+    FILES_FOR_BEGINNING, /* the first bytes of an object of Git LFS */
+    FILES_FOR_ELSEWHERE, /* the same from an object storage, which has rights of its own */
 };
 
 /* Requests that are sent together. */

@@ -14,18 +14,26 @@ static const struct retry_policy two_attempts = {
     .idempotent = true,
 };
 
+/* GGUF_BEGINNING bytes */
+static const char *const first_bytes[] = {"Range: bytes=0-65535", NULL};
 static const char *const accept_json[] = {"Accept: application/json", NULL};
 static const char *const accept_lfs[] = {"Accept: application/vnd.git-lfs+json", NULL};
 
 static struct http_request request_of(const struct files_server *server,
                                       const struct files_ask *ask) {
     bool lfs = ask->purpose == FILES_FOR_OBJECTS;
+    bool elsewhere = ask->purpose == FILES_FOR_ELSEWHERE;
+    bool bytes = elsewhere || ask->purpose == FILES_FOR_BEGINNING;
     const char *json = lfs ? "application/vnd.git-lfs+json" : "application/json";
     return (struct http_request){
         .method = ask->body != NULL ? "POST" : "GET",
         .url = ask->url,
-        .headers = lfs ? accept_lfs : accept_json,
-        .authorization = lfs ? server->basic : server->authorization,
+        .headers = bytes ? first_bytes
+                   : lfs ? accept_lfs
+                         : accept_json,
+        .authorization = elsewhere ? NULL
+                         : lfs     ? server->basic
+                                   : server->authorization,
         .content_type = ask->body != NULL ? json : NULL,
         .body = ask->body,
         .body_length = ask->body != NULL ? strlen(ask->body) : 0,
@@ -83,6 +91,8 @@ const char *files_purpose_text(enum files_purpose purpose) {
         [FILES_FOR_SIZES] = "the sizes of the files",
         [FILES_FOR_POINTER] = "a pointer of Git LFS",
         [FILES_FOR_OBJECTS] = "the objects of Git LFS",
+        [FILES_FOR_BEGINNING] = "the beginning of the weights",
+        [FILES_FOR_ELSEWHERE] = "the beginning of the weights",
     };
     return texts[purpose];
 }

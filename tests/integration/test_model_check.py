@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -240,6 +241,35 @@ def test_a_whole_card_whose_memory_is_known(server, token):
 def test_an_unknown_architecture_is_no_failure(server, token):
     model(server, {"config.json": '{"model_type": "mystery"}'})
     check(server, token).is_("weights", "ok").is_("context", "skipped", "config.json")
+
+
+# ---- GGUF ----
+
+
+def gguf(size: int) -> Lfs:
+    """The beginning of Qwen2.5-7B as llama.cpp converts it, then nothing up to SIZE."""
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    numbers = {"block_count": 28, "context_length": 32768, "embedding_length": 3584, "attention.head_count": 28, "attention.head_count_kv": 4}
+    keys = [text("general.architecture") + struct.pack("<I", 8) + text("qwen2")]
+    keys += [text(f"qwen2.{name}") + struct.pack("<II", 4, value) for name, value in numbers.items()]
+    keys += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 152064) + text("!")]
+    return Lfs(b"GGUF" + struct.pack("<IQQ", 3, 339, len(keys)) + b"".join(keys), size=size)
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["from-gitlab", "from-object-storage"])
+def test_a_gguf_model_says_itself_what_it_needs(server, token, direct):
+    server.lfs_direct_download = direct
+    model(server, {"config.json": None, "tokenizer_config.json": None, "model.safetensors": None, "qwen-q4_k_m.gguf": gguf(4_683_073_536)})
+    found = check(server, token, NVIDIA_GPUMEM=8192)
+    found.is_("weights", "ok", "4.4 GiB").is_("context", "warn", "32768 tokens", "1.8 GiB")
+
+
+def test_a_server_without_ranges_leaves_it_unknown(server, token):
+    server.lfs_ranges = False
+    model(server, {"config.json": None, "model.safetensors": None, "qwen-q4_k_m.gguf": gguf(4_683_073_536)})
+    check(server, token, NVIDIA_GPUMEM=8192).is_("weights", "ok").is_("context", "skipped", "config.json")
 
 
 # ---- other ways to the sizes ----
