@@ -124,8 +124,10 @@ static void end_check(struct run *run) {
 
 /* MODEL_CHECK=fail: before anything is applied. */
 static int pass_check(struct run *run, struct error **err) {
-    if (run->check == NULL || run->options->inputs->model_check != MODEL_CHECK_FAIL)
+    if (run->options->inputs->model_check != MODEL_CHECK_FAIL)
         return 0;
+    if (start_check(run, err) < 0)
+        return -1;
     if (model_check_wait(run->check, INT32_MAX, err) < 0)
         return -1;
     run->check_shown = true;
@@ -329,9 +331,10 @@ static int run_stages(struct run *run, struct error **err) {
     int prepared = prepare(&run->preparation, &context, err);
     if (note_preparation(run, err) < 0 || prepared < 0)
         return -1;
-    if (start_check(run, err) < 0 || pass_check(run, err) < 0)
+    if (pass_check(run, err) < 0 || apply_document(run, err) < 0)
         return -1;
-    if (apply_document(run, err) < 0)
+    /* else only then, so that it takes nothing from the way to the apply */
+    if (run->check == NULL && start_check(run, err) < 0)
         return -1;
     struct error *failure = NULL;
     int result = wait_for_rollout(run, &failure);
