@@ -79,6 +79,45 @@ void files_round_clear(struct files_round *round);
 /* What an answer is about, for people. */
 const char *files_purpose_text(enum files_purpose purpose);
 
+/* ---- gitlab_files.c ---- */
+
+/* What is asked for next; each waits for the answers of the one before. */
+enum phase {
+    PHASE_TREE,      /* all files, a page at a time */
+    PHASE_TOP,       /* there are too many: those at the top, where the weights are */
+    PHASE_SIZES,     /* sizes, and the texts that say what the model needs */
+    PHASE_GUESS,     /* no list may be read: files that models usually have */
+    PHASE_POINTERS,  /* sizes that nobody told, from the pointers of the weights */
+    PHASE_OBJECTS,   /* does Git LFS have them? */
+    PHASE_BEGINNING, /* what a GGUF file says of itself, where no config.json does */
+    PHASE_ELSEWHERE, /* the same where GitLab sent us */
+    PHASE_END,
+};
+
+struct gitlab_files {
+    struct gitlab gitlab;
+    struct model_request request;
+    const struct model *model;
+    struct files_server server;
+    char *key;   /* of the project in a path */
+    char *basic; /* secret: for Git LFS */
+    char *lfs;   /* where Git LFS is asked */
+    struct model_files files;
+    struct files_round round;
+    enum phase phase;
+    int pages;
+    char page_token[512];
+    size_t pointers; /* asked for so far */
+    size_t objects;
+    char *elsewhere; /* a signed URL of an object storage; or NULL */
+    bool late;       /* the time is up */
+};
+
+/* ---- gitlab_files_ask.c ---- */
+
+/* Adds the requests of the phase; none: there is nothing to ask for. */
+int files_fill_round(struct gitlab_files *reading, struct error **err);
+
 /* ---- gitlab_files_answers.c: pure ---- */
 
 /* Adds the files of a page of the tree that are not known yet (folders and submodules are left
