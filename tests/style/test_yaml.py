@@ -136,11 +136,6 @@ def test_catlin(path, tmp_path, monkeypatch):
         server.server_close()
 
 
-def test_the_task_has_the_path_that_catlin_wants():
-    path = ROOT / "task" / TASK.relative_to(ROOT / "tasks")
-    assert path.samefile(TASK)
-
-
 def test_every_parameter_has_a_type_and_texts_in_two_languages():
     for path in (TASK, STEP_ACTION, PIPELINE, PROMOTE):
         for parameter in load(path)["spec"]["params"]:
