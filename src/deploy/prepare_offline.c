@@ -66,10 +66,19 @@ static bool is_runtime(const json_t *object) {
            json_text_at(object, "metadata", "name", NULL) != NULL;
 }
 
+/* JSON is YAML but for escaped surrogate pairs, so what begins like JSON is read as JSON first. */
+static int parse_document(json_t **out, const char *text, size_t length, const char *what,
+                          struct error **err) {
+    bool json = text[strspn(text, " \t\r\n")] == '{';
+    if (json && json_parse(out, text, length, what, ERROR_PARAMETER, NULL) == 0)
+        return 0;
+    return yaml_to_json(out, text, length, what, ERROR_PARAMETER, err);
+}
+
 int offline_runtimes(json_t **out, const char *text, size_t length, const char *what,
                      struct error **err) {
     cleanup_json json_t *document = NULL;
-    if (yaml_to_json(&document, text, length, what, ERROR_PARAMETER, err) < 0)
+    if (parse_document(&document, text, length, what, err) < 0)
         return -1;
     json_t *items = json_object_get(document, "items");
     cleanup_json json_t *runtimes =

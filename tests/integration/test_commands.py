@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from harness.binary import Binary
 from harness.cluster import Cluster
 from harness.kserve import inference_service
 from harness.process import wait_until
+from kube_tool import Webhook
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -184,11 +186,43 @@ class TestDiff:
         assert run.code == 10 and "UPDATE_IF_EXISTS is false: deploy would refuse" in run.log
         assert show(place, "render", UPDATE_IF_EXISTS="false").code == 0
 
-    def test_webhook_refusal_is_the_result(self, place):
+    def test_mode_that_cannot_be_changed_is_refused(self, place):
         apply(place)
         run = show(place, "diff", ENABLE_SERVERLESS="true")
         assert run.code == 6, run.log
         assert "mode" in run.log
+
+    @pytest.mark.parametrize("new", [True, False], ids=["new", "live"])
+    def test_webhook_refusal_is_the_result(self, place, tmp_path, new):
+        document = json.loads(show(place, "render", "-o", "json").output)
+        if not new:
+            apply(place)
+
+        def answer(request):
+            few = request["object"]["spec"]["predictor"].get("minReplicas") == 0
+            return {"allowed": not few, "status": {"code": 403, "message": "nothing may scale to zero here"}}
+
+        with Webhook(place.cluster, place.namespace, "serving.kserve.io", "inferenceservices", answer, directory=tmp_path).listen() as hook:
+            hook.wait_active(document)
+            run = show(place, "diff", MIN_REPLICAS="0")
+            assert (run.code, run.output) == (5, ""), run.output
+            assert "nothing may scale to zero here" in run.log and "hook.example.com" in run.log, run.log
+            assert show(place, "diff").code == (10 if new else 0)
+
+    def test_what_a_webhook_changes_is_shown(self, place, tmp_path):
+        document = json.loads(show(place, "render", "-o", "json").output)
+        apply(place)
+        def answer(request):
+            labels = {**request["object"]["metadata"].get("labels", {}), "team": "red"}
+            add = [{"op": "add", "path": "/metadata/labels", "value": labels}]
+            return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(add).encode()).decode()}
+
+        with Webhook(place.cluster, place.namespace, "serving.kserve.io", "inferenceservices", answer, mutating=True, directory=tmp_path).listen() as hook:
+            hook.wait_active(document)
+            run = show(place, "diff", MEMORY_LIMIT="17Gi")
+            assert run.code == 10 and re.search(r"^\+ +team: red$", run.output, re.M), run.output + run.log
+            changes = json.loads(show(place, "diff", "-o", "json", MEMORY_LIMIT="17Gi").output)["changes"]
+            assert {"path": "/metadata/labels/team", "before": None, "after": "red"} in changes, changes
 
     def test_missing_right_is_named(self, place):
         place.cluster.grant(place.account, name="deploy-model", rules=[{"apiGroups": ["serving.kserve.io"], "resources": ["inferenceservices"], "verbs": ["get", "list", "create"]},
@@ -378,6 +412,56 @@ class TestLocalUse:
     def test_branch_beside_model_dir_is_refused(self, place, clone):
         run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None, MODEL_REPO_BRANCH="main")
         assert run.code == 2 and "MODEL_DIR" in run.log
+
+    @pytest.mark.parametrize("remote", ["git@gitlab.example.com:{path}.git", "ssh://git@gitlab.example.com:2222/{path}.git", "ssh://gitlab.example.com/{path}",
+                                        "https://me@gitlab.example.com:8443/{path}.git/", "short:{path}.git"],
+                             ids=["scp-like", "ssh with port", "ssh", "https with user and port", "insteadOf"])
+    def test_every_spelling_of_a_remote_gives_the_project(self, place, clone, remote):
+        """GitLab itself is that of the ConfigMap."""
+        git(clone, "remote", "set-url", "origin", remote.format(path=place.project.full_path))
+        git(clone, "config", "url.https://gitlab.example.com/.insteadOf", "short:")
+        run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None)
+        assert run.code == 0, run.log
+        assert yaml.safe_load(run.output)["metadata"]["annotations"]["aml-model-repo"] == "qwen"
+
+    def test_the_branchs_own_remote_comes_before_origin(self, place, clone):
+        git(clone, "remote", "rename", "origin", "platform")
+        git(clone, "remote", "add", "origin", "https://elsewhere.example.com/some/fork.git")
+        run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None)
+        assert run.code == 0, run.log
+
+    def test_worktree_and_detached_head(self, place, clone):
+        git(clone, "worktree", "add", "-q", "../side", "-b", "side")
+        run = show(place, "render", "--model-dir", str(clone.parent / "side"), MODEL_REPO=None)
+        assert run.code == 0, run.log
+        assert yaml.safe_load(run.output)["metadata"]["annotations"]["aml-model-repo-branch"] == "side"
+        git(clone, "checkout", "-q", "--detach")
+        run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None)
+        assert run.code == 0, run.log
+        document = yaml.safe_load(run.output)
+        assert document["metadata"]["annotations"]["aml-model-repo-branch"] == ""
+        assert document["spec"]["predictor"]["model"]["storageUri"].endswith(git(clone, "rev-parse", "HEAD"))
+
+    def test_a_model_that_is_a_submodule(self, place, clone, tmp_path):
+        outer = tmp_path / "home" / "outer"
+        outer.mkdir()
+        git(outer, "init", "-q")
+        git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(clone), "model")
+        git(outer / "model", "remote", "set-url", "origin", f"git@gitlab.example.com:{place.project.full_path}.git")
+        run = show(place, "render", "--model-dir", str(outer / "model"), MODEL_REPO=None)
+        assert run.code == 0, run.log
+
+    @pytest.mark.parametrize("make, said", [(("init", "-q", "it"), "no commit yet"), (("clone", "-q", "--bare", "qwen", "it"), "bare repository")], ids=["unborn", "bare"])
+    def test_what_cannot_be_deployed_says_why(self, place, clone, make, said):
+        git(clone.parent, *make)
+        run = show(place, "render", "--model-dir", str(clone.parent / "it"), MODEL_REPO=None)
+        assert run.code == 2 and said in run.log, run.log
+
+    def test_no_remote(self, place, clone):
+        git(clone, "remote", "remove", "origin")
+        run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None)
+        assert run.code == 2 and "git remote add origin" in run.log, run.log
+        assert show(place, "render", "--model-dir", str(clone)).code == 0, "MODEL_REPO says what the remote would"
 
     def test_no_clone(self, place, tmp_path):
         run = show(place, "render", "--model-dir", str(tmp_path), MODEL_REPO=None)
