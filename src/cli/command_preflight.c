@@ -48,15 +48,20 @@ static int open_session(struct session *session, struct application *application
     return -1;
 }
 
+/* Parsing has found that -o names no format of ours (check_output). */
+static bool is_format_refused(const struct problems *problems) {
+    for (size_t i = 0; i < problems->count; i++)
+        if (problems->items[i].is_error && text_equal(problems->items[i].parameter, "output"))
+            return true;
+    return false;
+}
+
 int command_preflight(struct application *application, struct error **err) {
     struct invocation *invocation = application->invocation;
     struct problems *problems = &invocation->problems;
     cleanup_session struct session session = {0};
     cleanup_error struct error *connection = NULL;
-    size_t before = problems->errors;
-    if (check_output(application, err) < 0)
-        return -1;
-    if (problems->errors > before) /* nothing to print in */
+    if (is_format_refused(problems)) /* nothing to print in */
         return refuse_problems(application, err);
     int connected = open_session(&session, application, &connection, err);
     if (invocation->inputs.namespace_ == NULL ||

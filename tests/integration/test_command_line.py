@@ -16,7 +16,7 @@ import yaml
 from harness import binary
 from harness.binary import Binary
 
-COMMANDS = ["deploy", "render", "diff", "wait", "rbac", "version", "help", "completion"]
+COMMANDS = ["deploy", "render", "diff", "preflight", "wait", "rbac", "version", "help", "completion"]
 WIDTH = 100
 
 
@@ -75,6 +75,12 @@ class TestHelp:
         shown = Binary(tmp_path).run("render", results=False, env={"CPU_LIMIT": "x", "ENV": "production"}, MEMORY_LIMIT="y")
         lines = [line for line in shown.log.splitlines() if "from the environment" in line]
         assert len(lines) == 2 and "CPU_LIMIT" in "".join(lines) and "ENV" in "".join(lines), shown.log
+
+    @pytest.mark.parametrize("command", ["render", "diff", "preflight", "rbac", "version"])
+    def test_an_unknown_format_is_told_once_with_those_that_there_are(self, tmp_path, command):
+        shown = run(tmp_path, command, "-o", "xml", NAMESPACE="demo")
+        assert (shown.code, shown.output) == (2, "")
+        assert shown.log.count('-o is "xml"') == 1 and "json" in shown.log, shown.log
 
     def test_an_unknown_option_does_not_make_its_value_a_second_mistake(self, tmp_path):
         shown = run(tmp_path, "wait", "qwen", "--tiemout", "5m")

@@ -19,15 +19,17 @@ def cell(text: str) -> str:
 def parameter_table(parameters: list[dict]) -> str:
     lines, group = [], None
     for item in parameters:
-        if item["group"] != group:
-            group = item["group"]
+        own = item["group"] == "Options of this command"  # each belongs to the commands that its text begins with
+        title = "Options of one command" if own else item["group"]
+        if title != group:
+            group = title
             lines += ["", f"**{group}**", "", "| name | default | meaning |", "|---|---|---|"]
         name = f"`--{item['name']}`" if item["option"] else f"`{item['name']}`"
         if item.get("alias"):
             name += f" (also `{item['alias']}`)"
         default = item["default"]
         shown = "required" if default is None and item["name"] in ("INFERENCE_SERVICE_NAME",) else f"`{default}`" if default else ""
-        lines.append(f"| {name} | {shown} | {cell(item['help'])} |")
+        lines.append(f"| {name} | {shown} | {cell((', '.join(item['commands']) + ': ' if own else '') + item['help'])} |")
     return "\n".join(lines[1:])
 
 
