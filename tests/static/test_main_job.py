@@ -52,7 +52,7 @@ def test_says_why_a_rollout_failed(program, place, node):  # noqa: F811
     run = place.deploy()
     assert run.code == 7, run.log
     assert run.results["state"] == "failed"
-    assert "kserve-container" in run.results["reason"]
+    assert "no such architecture" in run.results["reason"]
 
 
 def test_a_server_that_is_not_trusted_is_named(program, place):  # noqa: F811
