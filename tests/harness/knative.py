@@ -64,6 +64,7 @@ class KnativeService:
         self.client, self.namespace, self.name = cluster.client, namespace, name
         self.count, self.generation = 0, 0
         self.created, self.serving = "", ""
+        self.pinned = ""  # a revision that somebody gave all the traffic, whatever is ready
 
     def get(self) -> dict:
         return self.client.get(f"{API}/Service", self.name, self.namespace)
@@ -123,7 +124,7 @@ class KnativeService:
         """Configuration, Route and Service, as their reconcilers put it together."""
         host = f"{self.name}.{self.namespace}"
         fields = {"latestCreatedRevisionName": self.created, **({"latestReadyRevisionName": self.serving} if self.serving else {})}
-        traffic = {"traffic": [{"latestRevision": True, "percent": 100, "revisionName": self.serving}]} if self.serving else {}
+        traffic = {"traffic": [{"latestRevision": not self.pinned, "percent": 100, "revisionName": self.pinned or self.serving}]} if self.serving else {}
         routed = True if self.serving else ready
         routes = condition("RoutesReady", routed, "" if routed else "RevisionMissing")
         self.client.patch_status(f"{API}/Configuration", self.name, self.namespace,

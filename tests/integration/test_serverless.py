@@ -178,10 +178,10 @@ def test_old_revision_that_serves_again_is_not_ours(serverless):
     service.wait_for_change()
     revision = service.new_revision()
     service.available(revision)
-    service.serving = before
-    service._revision(True)
-    service._status(True, "", "")
+    service.pinned = before
+    service.ready(revision)
     serverless.still_waits(running, 1.5)
+    service.pinned = ""
     service.ready(revision)
     assert serverless.finish(running).code == 0
 
