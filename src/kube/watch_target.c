@@ -95,6 +95,7 @@ void watch_target_status(struct watch_target *target, int status) {
     target->may_list = true;
     target->may_watch = target->may_watch || target->phase == WATCH_WATCHING;
     target->refusals = 0;
+    target->was_away = false;
     if (target->phase == WATCH_WATCHING && !target->synced) {
         target->synced = true;
         target->emit(target->user, target->index, KUBE_EVENT_SYNCED, NULL, NULL);
@@ -192,14 +193,14 @@ static int refuse(struct watch_target *target, struct error **err) {
 
 /*
  * 401, 403, 404 and the like. The first 401 may mean an expired token. An API server that has just
- * started refuses what it allowed before until its caches are filled, so where it once worked it is
- * tried again.
+ * started refuses what it allowed before until its caches are filled, so where it once worked, or
+ * where no connection came about before, it is tried again.
  */
 static int end_denied(struct watch_target *target, const struct watch_end *end, int code,
                       struct error **err) {
     bool first = code == 401 && target->refusals == 0;
     bool proven = target->phase == WATCH_WATCHING ? target->may_watch : target->may_list;
-    bool transient = proven && target->refusals < MOST_REFUSALS;
+    bool transient = (proven || target->was_away) && target->refusals < MOST_REFUSALS;
     if (!first && !transient)
         return refuse(target, err);
     if (!first) {
@@ -294,6 +295,7 @@ int watch_target_end(struct watch_target *target, const struct watch_end *given,
     if (target->status == 200 && !end.broken)
         return end_of_page(target, &end, err);
     /* never connected, or a list that broke off */
+    target->was_away = target->status == 0;
     say_trouble(target, target->body.too_long ? "a page of the list is too long" : end.cause);
     back_off(target, &end, FIRST_BACKOFF_MS);
     return WATCH_GO_ON;

@@ -41,6 +41,7 @@ struct watch_target {
     int refusals;    /* 401s and 403s in a row */
     bool may_list;   /* it was allowed once */
     bool may_watch;  /* the same */
+    bool was_away;   /* no connection came about last time: the server may have just started */
     int64_t wake_ms; /* when to connect (monotonic) */
 
     /* of the connection at hand */

@@ -421,6 +421,24 @@ static void refusals_where_it_once_worked_are_tried_again(void **state) {
     unmake(&fixture);
 }
 
+static void refusals_of_a_server_that_was_away_are_tried_again(void **state) {
+    (void)state;
+    struct fixture fixture;
+    cleanup_error struct error *err = NULL;
+    make(&fixture, NULL, false);
+    connection(&fixture, 0, "", (struct finish){.broken = true});
+    assert_int_equal(connection(&fixture, 403, STATUS(403, "Forbidden"), (struct finish){0}),
+                     WATCH_GO_ON);
+    assert_true(pause_of(&fixture) >= 1000);
+    buffer_clear(&fixture.log);
+    synced(&fixture);
+    /* it listed, so it is up: what it says about watching counts */
+    assert_int_equal(
+        connection(&fixture, 403, STATUS(403, "Forbidden"), (struct finish){.err = &err}), -1);
+    assert_int_equal(err->kind, ERROR_REFUSED);
+    unmake(&fixture);
+}
+
 static void listing_says_nothing_about_watching(void **state) {
     (void)state;
     struct fixture fixture;
@@ -513,6 +531,7 @@ int main(void) {
         cmocka_unit_test(right_to_list_but_not_to_watch_names_watch),
         cmocka_unit_test(first_401_asks_for_a_new_credential),
         cmocka_unit_test(refusals_where_it_once_worked_are_tried_again),
+        cmocka_unit_test(refusals_of_a_server_that_was_away_are_tried_again),
         cmocka_unit_test(listing_says_nothing_about_watching),
         cmocka_unit_test(overrun_connects_again_silently_from_the_last_event),
         cmocka_unit_test(no_event_is_lost_for_lack_of_memory),
