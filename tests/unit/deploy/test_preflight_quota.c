@@ -152,12 +152,12 @@ static void scopes_that_do_not_count_the_pod(void **state) {
     pod_fixture_init(&pod);
     static const char *const outside[] = {
         "{'scopes': ['Terminating']}", "{'scopes': ['BestEffort']}",
-        "{'scopeSelector': {'matchExpressions': [{'scopeName': 'PriorityClass', 'operator': 'In', "
-        "'values': ['high']}]}}"};
+        ("{'scopeSelector': {'matchExpressions': [{'scopeName': 'PriorityClass', 'operator': 'In', "
+         "'values': ['high']}]}}")};
     static const char *const inside[] = {
         "{'scopes': ['NotTerminating']}", "{'scopes': ['NotBestEffort']}",
-        "{'scopeSelector': {'matchExpressions': [{'scopeName': 'PriorityClass', 'operator': "
-        "'NotIn', 'values': ['high']}]}}"};
+        ("{'scopeSelector': {'matchExpressions': [{'scopeName': 'PriorityClass', 'operator': "
+         "'NotIn', 'values': ['high']}]}}")};
     for (size_t i = 0; i < 3; i++) {
         judge(&pod, "{'pods': '0'}", "{}", outside[i]);
         assert_found(&pod.checks, CHECK_OK, NULL, NULL);
