@@ -65,6 +65,15 @@ char *json_pretty_text(const json_t *value, struct error **err);
  */
 char *json_apply_text(const json_t *value, struct error **err);
 
+/* VALUE for json_object_foreach, which takes no const though it changes nothing. */
+static inline json_t *json_iterable(const json_t *value) {
+    union {
+        const json_t *constant;
+        json_t *plain;
+    } only_reader = {.constant = value};
+    return only_reader.plain;
+}
+
 /*
  * Overwrites every string inside VALUE (not the keys), for documents that hold secrets, before the
  * last json_decref. Nothing else may hold a reference into it. NULL is fine.

@@ -123,6 +123,10 @@ int inputs_check(struct inputs *inputs, struct problems *problems, struct error 
 /* The part of it that is about VERIFY_*: all of the checks that `wait` needs. Pure. */
 int inputs_check_verify(struct inputs *inputs, struct problems *problems, struct error **err);
 
+/* PIPELINE_TAG and LIBRARY_NAME must be given where WITHOUT ("--offline") reads no README. Pure. */
+int inputs_check_overrides(const struct inputs *inputs, struct problems *problems,
+                           const char *without, struct error **err);
+
 /* PATIENCE, for `wait` too. Pure. */
 int inputs_check_patience(const struct inputs *inputs, struct problems *problems,
                           struct error **err);

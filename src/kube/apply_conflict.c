@@ -2,6 +2,7 @@
 #include "field_path.h"
 
 #include "base/buffer.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -119,15 +120,6 @@ static bool is_zero(const json_t *value) {
            (json_is_number(value) && json_number_value(value) == 0);
 }
 
-/* jansson iterates over plain objects only, without changing them. */
-static json_t *iterable(const json_t *object) {
-    union {
-        const json_t *constant;
-        json_t *plain;
-    } only_reader = {.constant = object};
-    return only_reader.plain;
-}
-
 /* LIVE is WANTED, with at most zero values on top. */
 static bool is_wanted(const json_t *wanted, const json_t *live) {
     if (json_is_array(wanted) && json_is_array(live)) {
@@ -138,12 +130,12 @@ static bool is_wanted(const json_t *wanted, const json_t *live) {
     }
     if (!json_is_object(wanted) || !json_is_object(live))
         return json_equal(wanted, live) == 1;
-    void *at = json_object_iter(iterable(wanted));
-    for (; at != NULL; at = json_object_iter_next(iterable(wanted), at))
+    void *at = json_object_iter(json_iterable(wanted));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(wanted), at))
         if (!is_wanted(json_object_iter_value(at), json_object_get(live, json_object_iter_key(at))))
             return false;
-    at = json_object_iter(iterable(live));
-    for (; at != NULL; at = json_object_iter_next(iterable(live), at))
+    at = json_object_iter(json_iterable(live));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(live), at))
         if (json_object_get(wanted, json_object_iter_key(at)) == NULL &&
             !is_zero(json_object_iter_value(at)))
             return false;
@@ -253,8 +245,8 @@ int apply_conflict_error(struct error **err, const json_t *status, const struct 
 static bool is_in(const json_t *wanted, const json_t *live);
 
 static bool is_object_in(const json_t *wanted, const json_t *live) {
-    void *at = json_object_iter(iterable(wanted));
-    for (; at != NULL; at = json_object_iter_next(iterable(wanted), at)) {
+    void *at = json_object_iter(json_iterable(wanted));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(wanted), at)) {
         const char *key = json_object_iter_key(at);
         if (!is_in(json_object_iter_value(at), json_object_get(live, key)))
             return false;
@@ -280,8 +272,8 @@ bool apply_is_in(const json_t *document, const json_t *live) {
 }
 
 bool apply_is_mostly_in(const json_t *document, const json_t *live) {
-    void *at = json_object_iter(iterable(document));
-    for (; at != NULL; at = json_object_iter_next(iterable(document), at)) {
+    void *at = json_object_iter(json_iterable(document));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(document), at)) {
         const char *key = json_object_iter_key(at);
         if (!text_equal(key, "metadata") &&
             !is_in(json_object_iter_value(at), json_object_get(live, key)))
@@ -303,8 +295,8 @@ static bool same_part(const json_t *before, const json_t *after, const char *par
 
 /* Every part of ONE but metadata and status is in OTHER, equal. */
 static bool same_parts(const json_t *one, const json_t *other) {
-    void *at = json_object_iter(iterable(one));
-    for (; at != NULL; at = json_object_iter_next(iterable(one), at)) {
+    void *at = json_object_iter(json_iterable(one));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(one), at)) {
         const char *key = json_object_iter_key(at);
         if (text_equal(key, "metadata") || text_equal(key, "status"))
             continue;

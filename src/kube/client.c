@@ -53,13 +53,9 @@ static char *extra_header_name(const char *key, struct error **err) {
 }
 
 static int add_extra(struct strings *headers, const json_t *extra, struct error **err) {
-    union {
-        const json_t *constant;
-        json_t *plain;
-    } only_reader = {.constant = extra};
     const char *key;
     json_t *values;
-    json_object_foreach(only_reader.plain, key, values) {
+    json_object_foreach(json_iterable(extra), key, values) {
         cleanup_free char *name = extra_header_name(key, err);
         if (name == NULL)
             return -1;

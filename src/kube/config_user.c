@@ -153,13 +153,9 @@ static int check_extra(const json_t *extra, const struct kubeconfig_entry *entry
     static const char wrong[] = "must map names to lists of texts";
     if (!json_is_object(extra))
         return entry_error(err, entry, "as-user-extra", wrong);
-    union {
-        const json_t *constant;
-        json_t *plain;
-    } only_reader = {.constant = extra};
     const char *key;
     json_t *values;
-    json_object_foreach(only_reader.plain, key, values) {
+    json_object_foreach(json_iterable(extra), key, values) {
         if (!json_is_array(values))
             return entry_error(err, entry, "as-user-extra", wrong);
         for (size_t i = 0; i < json_array_size(values); i++)

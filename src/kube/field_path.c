@@ -1,20 +1,12 @@
 #include "field_path.h"
 
 #include "base/buffer.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #include <string.h>
 
 enum { LONGEST_VALUE = 4096 };
-
-/* jansson iterates over plain objects only, without changing them. */
-static json_t *iterable(const json_t *object) {
-    union {
-        const json_t *constant;
-        json_t *plain;
-    } only_reader = {.constant = object};
-    return only_reader.plain;
-}
 
 /* `.KEY` at *PATH: the member with the longest key that the text begins with, up to an end of it.
  */
@@ -22,8 +14,8 @@ static const json_t *enter_key(const json_t *object, const char **path) {
     const json_t *found = NULL;
     size_t longest = 0;
     const char *text = *path + 1;
-    void *at = json_object_iter(iterable(object));
-    for (; at != NULL; at = json_object_iter_next(iterable(object), at)) {
+    void *at = json_object_iter(json_iterable(object));
+    for (; at != NULL; at = json_object_iter_next(json_iterable(object), at)) {
         const char *key = json_object_iter_key(at);
         size_t length = strlen(key);
         bool fits = strncmp(text, key, length) == 0 && strchr(".[", text[length]) != NULL;

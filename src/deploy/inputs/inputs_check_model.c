@@ -139,6 +139,22 @@ static int check_refs(struct inputs *inputs, struct problems *problems, struct e
                         "STORAGE_URI says what is deployed: branch, tag and commit are not used");
 }
 
+int inputs_check_overrides(const struct inputs *inputs, struct problems *problems,
+                           const char *without, struct error **err) {
+    const struct {
+        const char *parameter;
+        const char *value;
+    } needed[] = {{"PIPELINE_TAG", inputs->pipeline_tag}, {"LIBRARY_NAME", inputs->library_name}};
+    for (size_t i = 0; i < array_length(needed); i++)
+        if (needed[i].value[0] == '\0' &&
+            problems_add(problems, err, true, needed[i].parameter,
+                         "for example PIPELINE_TAG=text-generation LIBRARY_NAME=transformers",
+                         "%s is not set: with %s no README is read that could tell it",
+                         needed[i].parameter, without) < 0)
+            return -1;
+    return 0;
+}
+
 static int check_storage_uri(const struct inputs *inputs, struct problems *problems,
                              struct error **err) {
     const char *uri = inputs->storage_uri;
@@ -154,18 +170,7 @@ static int check_storage_uri(const struct inputs *inputs, struct problems *probl
                      "oci://registry/image:tag",
                      "STORAGE_URI \"%.200s\" is no URI with a scheme and without blanks", uri) < 0)
         return -1;
-    const struct {
-        const char *parameter;
-        const char *value;
-    } needed[] = {{"PIPELINE_TAG", inputs->pipeline_tag}, {"LIBRARY_NAME", inputs->library_name}};
-    for (size_t i = 0; i < array_length(needed); i++)
-        if (needed[i].value[0] == '\0' &&
-            problems_add(problems, err, true, needed[i].parameter,
-                         "for example PIPELINE_TAG=text-generation LIBRARY_NAME=transformers",
-                         "%s is not set: with STORAGE_URI no README is read that could tell it",
-                         needed[i].parameter) < 0)
-            return -1;
-    return 0;
+    return inputs_check_overrides(inputs, problems, "STORAGE_URI", err);
 }
 
 /* GITLAB_BASE_URL may be host[:port], as the platform's ConfigMap has it. */

@@ -26,19 +26,9 @@ static int check_commit(const struct inputs *inputs, struct problems *problems,
 int offline_check(const struct inputs *inputs, struct problems *problems, struct error **err) {
     if (inputs->storage_uri[0] != '\0')
         return 0; /* asks no server anyway */
-    if (check_commit(inputs, problems, err) < 0)
+    if (check_commit(inputs, problems, err) < 0 ||
+        inputs_check_overrides(inputs, problems, "--offline", err) < 0)
         return -1;
-    const struct {
-        const char *parameter;
-        const char *value;
-    } needed[] = {{"PIPELINE_TAG", inputs->pipeline_tag}, {"LIBRARY_NAME", inputs->library_name}};
-    for (size_t i = 0; i < array_length(needed); i++)
-        if (needed[i].value[0] == '\0' &&
-            problems_add(problems, err, true, needed[i].parameter,
-                         "for example PIPELINE_TAG=text-generation LIBRARY_NAME=transformers",
-                         "%s is not set: with --offline no README is read that could tell it",
-                         needed[i].parameter) < 0)
-            return -1;
     const struct {
         const char *parameter;
         const char *value;
