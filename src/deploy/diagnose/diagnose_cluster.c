@@ -33,6 +33,14 @@ const struct diagnosis_rule diagnose_admission[] = {
               "evidence}.",
      .hint = "Free what others use, have the quota raised, or ask for less (CPU_REQUEST, "
              "MEMORY_REQUEST, NVIDIA_GPUALLOC, NVIDIA_GPUMEM, NVIDIA_GPU)."},
+    {.all = {"failed quota", "must specify", "storage-initializer"},
+     .weight = DIAGNOSIS_FINAL,
+     .reason = "QuotaNeedsValues",
+     .cause = "The quota of namespace {namespace} wants every container to say what it needs, and "
+              "KServe's storage initializer does not: {quota|see the evidence}.",
+     .hint = "Have its resources set in KServe's ClusterStorageContainer (or storageInitializer in "
+             "ConfigMap inferenceservice-config), or give the namespace a LimitRange with "
+             "defaults."},
     {.all = {"failed quota", "must specify"},
      .weight = DIAGNOSIS_FINAL,
      .reason = "QuotaNeedsValues",

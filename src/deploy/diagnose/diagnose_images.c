@@ -3,7 +3,8 @@
 
 #include "deploy/diagnose.h"
 
-#define CORRECT_IMAGE "Correct the image in {origin}, or choose another runtime with RUNTIME_NAME."
+/* {other}: "or choose another runtime", for an image that the runtime names. */
+#define CORRECT_IMAGE "Correct the image in {origin}{other|}."
 
 const struct diagnosis_rule diagnose_image[] = {
     {.any = {"InvalidImageName", "couldn't parse image", "invalid reference format"},
@@ -92,15 +93,13 @@ const struct diagnosis_rule diagnose_image[] = {
      .weight = DIAGNOSIS_DECIDED,
      .reason = "ImageNotFound",
      .cause = "The image {image} does not exist in its registry.",
-     .hint = "Correct its name in {origin}, or push the image, or choose another runtime with "
-             "RUNTIME_NAME."},
+     .hint = "Correct its name in {origin}, or push the image{other|}."},
     {.any = {"not found"},
      .none = "unexpected status",
      .weight = DIAGNOSIS_DECIDED,
      .reason = "ImageNotFound",
      .cause = "The image {image} does not exist in its registry.",
-     .hint = "Correct its name in {origin}, or push the image, or choose another runtime with "
-             "RUNTIME_NAME."},
+     .hint = "Correct its name in {origin}, or push the image{other|}."},
     {.any = {"500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable",
              "504 Gateway"},
      .weight = DIAGNOSIS_PERSISTENT,

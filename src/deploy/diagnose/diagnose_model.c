@@ -90,7 +90,7 @@ const struct diagnosis_rule diagnose_storage[] = {
      .reason = "ModelDownloadDns",
      .cause = "The storage initializer cannot find the model's server: its name does not resolve "
               "(DNS).",
-     .hint = "Check the server's name (MODEL_REPO_GIT_BASE or STORAGE_URI), and the DNS of the "
+     .hint = "Check the server's name (GitLab's, or that of STORAGE_URI), and the DNS of the "
              "cluster."},
     {.any = {"Connection refused", "Failed to connect to", "ConnectTimeout", "timed out",
              "No route to host", "Network is unreachable", "Connection reset",

@@ -118,8 +118,8 @@ const struct diagnosis_rule diagnose_own[] = {
      .reason = "RevisionFailed",
      .cause = "The new revision did not become ready in the time that Knative gives it, and "
               "Knative gave it up.",
-     .hint = "See the evidence for what it waited for; a model that needs long to load needs a "
-             "higher progress deadline."},
+     .hint = "See the evidence for what it waited for. A model that needs longer than the progress "
+             "deadline to load can be deployed with ENABLE_SERVERLESS=false."},
     {.any = {"RevisionFailed"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "RevisionFailed",

@@ -146,7 +146,7 @@ const struct diagnosis_rule diagnose_exit[] = {
     {.any = {"exit 137;"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "Killed",
-     .cause = "{Container} was killed from outside (exit code 137): mostly for using too much "
+     .cause = "{Container} was killed from outside (exit code 137): usually for using too much "
               "memory, or for not ending in time when told to.",
      .hint = "Raise MEMORY_LIMIT (now {limit|not set}), or see the liveness probe in {origin}."},
     {.any = {"exit 139;"},
@@ -158,7 +158,7 @@ const struct diagnosis_rule diagnose_exit[] = {
     {.any = {"exit 143;"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "Terminated",
-     .cause = "{Container} was told to end (exit code 143, SIGTERM), mostly because its health "
+     .cause = "{Container} was told to end (exit code 143, SIGTERM), usually because its health "
               "check failed.",
      .hint = "See the liveness and start-up probes in {origin}."},
     {.any = {"exit 134;", "exit 132;", "exit 135;", "exit 136;"},

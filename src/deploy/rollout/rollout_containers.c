@@ -110,6 +110,7 @@ static int diagnose_container(struct trouble *trouble, const struct rollout *rol
         {"Container", words.subject},
         {"container", words.object},
         {"origin", words.origin},
+        {"other", text_equal(container->name, STORAGE_CONTAINER) ? "" : OTHER_RUNTIME},
         {"image", container->image},
         {"limit", memory_limit(container)},
         {"line", line},

@@ -23,6 +23,7 @@ enum {
 #define LABEL_SERVICE         "serving.kserve.io/inferenceservice"
 #define LABEL_REVISION        "serving.knative.dev/revision"
 #define MODEL_CONTAINER       "kserve-container"
+#define OTHER_RUNTIME         ", or choose another runtime with RUNTIME_NAME"
 #define STORAGE_CONTAINER     "storage-initializer"
 
 /* One object as last seen. */

@@ -148,9 +148,12 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
     }
     if (text_contains(message, "Unable to fetch image")) {
         cleanup_free char *image = image_of(message, err);
+        cleanup_free char *origin =
+            text_format(err, "the runtime%s%s", rollout->target.runtime[0] != '\0' ? " " : "",
+                        rollout->target.runtime);
         const struct diagnosis_value values[] = {
-            {"image", image}, {"why", message}, {"origin", "the runtime"}};
-        return image == NULL
+            {"image", image}, {"why", message}, {"origin", origin}, {"other", OTHER_RUNTIME}};
+        return image == NULL || origin == NULL
                    ? -1
                    : trouble_diagnose(trouble, rollout, diagnose_image, diagnose_image_count,
                                       message, values, array_length(values), err);

@@ -907,8 +907,15 @@ def quota():
 
 @cause
 def quota_needs_values():
-    return refused("quota-needs-values", POD + "failed quota: compute: must specify limits.cpu for: storage-initializer", "QuotaNeedsValues",
+    return refused("quota-needs-values", POD + "failed quota: compute: must specify limits.cpu for: kserve-container", "QuotaNeedsValues",
                    "wants every pod to say what it needs", "CPU_LIMIT")
+
+
+@cause
+def quota_needs_values_of_the_initializer():
+    return refused("quota-needs-values-of-the-initializer",
+                   POD + "failed quota: compute: must specify limits.cpu for: storage-initializer", "QuotaNeedsValues",
+                   "KServe's storage initializer does not", "ClusterStorageContainer")
 
 
 @cause
