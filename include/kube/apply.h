@@ -19,6 +19,7 @@ struct kube_apply {
     const char *list_resource_version;
     const char *manager; /* field manager */
     bool create_only;    /* refuse when it exists (also when it appears meanwhile) */
+    bool exact;          /* only over LIVE as it was read: any write since is ERROR_CONFLICT */
     bool dry_run;        /* the server answers as if, and stores nothing */
     /*
      * JSON patch operations that must go with the migration of managedFields, or NULL: KServe 0.16
@@ -42,13 +43,14 @@ struct kube_applied {
  * go.
  *
  * Preconditions: with LIVE, its uid is sent, so that a deleted object is not re-created and another
- * object of that name is not touched (ERROR_CONFLICT, both). No resourceVersion: a controller that
- * writes the status meanwhile is no reason to fail. Absent: created only if still absent, by the
+ * object of that name is not touched (ERROR_CONFLICT, both). No resourceVersion, but with EXACT: a
+ * controller that writes the status meanwhile is no reason to fail. Absent: created only if still absent, by the
  * list's resourceVersion; when it appeared meanwhile it is updated, or with create_only
  * ERROR_CONFLICT with reason AlreadyExists.
  *
- * Conflicts with MANAGER itself and with kubectl's writers of whole manifests are forced once; with
- * any other manager ERROR_CONFLICT names managers and fields, with a hint. A stale resourceVersion
+ * Conflicts with MANAGER itself and with kubectl's writers of whole manifests are forced, each when
+ * it was seen (a later attempt does not force by itself); with any other manager ERROR_CONFLICT
+ * names managers and fields, with a hint. A stale resourceVersion
  * is re-read and tried again up to 5 times. After a broken connection, 502, 503 or 504 the object
  * is read and compared before anything is written again, up to 5 times. "failed calling webhook"
  * (500) is retried until the deadline (without one: 2 min); "denied the request" is not, whatever

@@ -4,7 +4,7 @@
 #include "deploy/wait.h"
 #include "deploy/watch_rollout.h"
 
-enum { ROLLBACK_WAIT_MS = 10 * 60 * 1000, MOST_CHANGES = 10 };
+enum { ROLLBACK_WAIT_MS = 10 * 60 * 1000, MOST_CHANGES = 10, CHANGE_PAUSE_MS = 200 };
 
 enum step { STEP_APPLIED, STEP_CHANGED_MEANWHILE, STEP_NOT_OURS, STEP_GONE, STEP_FAILED };
 
@@ -37,6 +37,7 @@ static enum step try_to_apply(json_t **applied, const struct rollback *rollback,
                                      .name = rollback->name,
                                      .document = document,
                                      .live = live,
+                                     .exact = true,
                                      .manager = FIELD_MANAGER};
     struct kube_applied back = {.object = NULL};
     if (kube_apply(&back, rollback->session->kube, &apply, deadline_ms, &failure) < 0) {
@@ -61,6 +62,8 @@ static enum step apply_before(json_t **applied, const struct rollback *rollback,
         step = try_to_apply(applied, rollback, deadline_ms, err);
         if (step != STEP_CHANGED_MEANWHILE)
             break;
+        cleanup_error struct error *unrested = NULL;
+        (void)http_wait(rollback->session->http, CHANGE_PAUSE_MS, &unrested);
     }
     return step;
 }

@@ -39,6 +39,10 @@ static const char *uid_of(const json_t *object) {
     return json_text_at(object, "metadata", "uid", NULL);
 }
 
+static const char *version_of(const json_t *object) {
+    return json_text_at(object, "metadata", "resourceVersion", NULL);
+}
+
 static const char *namespace_of(const struct work *work) {
     return work->apply->namespace_ != NULL ? work->apply->namespace_ : "";
 }
@@ -148,6 +152,9 @@ static int judge_live(struct work *work, struct error **err) {
         work->created = work->began_absent;
         return DONE;
     }
+    if (work->apply->exact && work->live != NULL &&
+        !text_equal(version_of(work->live), version_of(work->apply->live)))
+        return conflict(err, work, "Conflict", "was changed meanwhile", NULL);
     return AGAIN;
 }
 
@@ -198,14 +205,21 @@ static int handle_conflict(struct work *work, const struct kube_answer *answer,
     return apply_conflict_error(err, answer->status, work->apply);
 }
 
+/* Forcing was decided on what was seen then: a new conflict is looked at anew. */
+static void forget_force(struct work *work) {
+    work->force = false;
+}
+
 static int handle_stale(struct work *work, struct kube_answer *answer, struct error **err) {
+    forget_force(work);
     work->must_read = true;
-    if (++work->stale > MOST_STALE)
+    if (work->apply->exact || ++work->stale > MOST_STALE)
         return error_take(err, steal_pointer(answer->error));
     return AGAIN;
 }
 
 static int handle_uncertain(struct work *work, struct kube_answer *answer, struct error **err) {
+    forget_force(work);
     work->must_read = true;
     if (++work->broken > MOST_BROKEN)
         return error_take(err, steal_pointer(answer->error));
@@ -213,6 +227,7 @@ static int handle_uncertain(struct work *work, struct kube_answer *answer, struc
 }
 
 static int handle_webhook(struct work *work, struct kube_answer *answer, struct error **err) {
+    forget_force(work);
     int64_t now = clock_now(kube_client_deps(work->client)->clock);
     if (work->waiting_since == 0)
         work->waiting_since = now;
@@ -352,6 +367,8 @@ static char *apply_body(const struct work *work, struct error **err) {
     int result = work->live != NULL
                      ? json_set_text(metadata, "uid", uid_of(work->live), err)
                      : json_set_text(metadata, "resourceVersion", work->list_version, err);
+    if (result == 0 && work->live != NULL && work->apply->exact)
+        result = json_set_text(metadata, "resourceVersion", version_of(work->live), err);
     return result == 0 ? json_apply_text(document, err) : NULL;
 }
 

@@ -244,6 +244,36 @@ static void update_carries_the_uid_and_no_version(void **state) {
     strike(&scene);
 }
 
+static void exact_update_carries_the_version_and_gives_up_when_it_is_stale(void **state) {
+    (void)state;
+    static const struct reply replies[] = {{409, STALE}};
+    struct scene scene;
+    set_scene(&scene, OBJECT("u", "41", OURS, "{\"a\":0}"), replies, 1, NULL, 0);
+    scene.apply.exact = true;
+    assert_int_equal(play(&scene), -1);
+    assert_int_equal(scene.error->kind, ERROR_CONFLICT);
+    assert_string_equal(
+        scene.client.last_body,
+        "{\"metadata\":{\"name\":\"qwen\",\"uid\":\"u\",\"resourceVersion\":\"41\"},"
+        "\"spec\":{\"a\":1}}");
+    expect_log(&scene, APPLY "\n");
+    strike(&scene);
+}
+
+/* Somebody wrote while a connection was lost: what was read before decides nothing any more. */
+static void exact_update_is_not_repeated_over_a_newer_object(void **state) {
+    (void)state;
+    static const struct reply replies[] = {{0, NULL}};
+    static const struct reply reads[] = {{200, LISTED(OBJECT("u", "42", "", "{\"a\":7}"))}};
+    struct scene scene;
+    set_scene(&scene, OBJECT("u", "41", OURS, "{\"a\":0}"), replies, 1, reads, 1);
+    scene.apply.exact = true;
+    assert_int_equal(play(&scene), -1);
+    assert_int_equal(scene.error->kind, ERROR_CONFLICT);
+    assert_int_equal(count_lines(&scene, "PATCH"), 1);
+    strike(&scene);
+}
+
 static void migration_goes_first_and_once(void **state) {
     (void)state;
     static const struct reply replies[] = {{200, OBJECT("u", "42", OURS, "{\"a\":0}")},
@@ -280,6 +310,21 @@ static void conflict_is_forced_once(void **state) {
     assert_int_equal(play(&scene), -1);
     assert_int_equal(scene.error->kind, ERROR_CONFLICT);
     expect_log(&scene, APPLY "\n" APPLY "&force=true\nLIST\n");
+    strike(&scene);
+}
+
+/* While a webhook was away, another manager may have taken the field: that is a new conflict. */
+static void force_does_not_outlive_the_attempt_that_it_was_for(void **state) {
+    (void)state;
+    static const struct reply replies[] = {
+        {409, CONFLICT("kubectl")}, {500, WEBHOOK_DOWN}, {409, CONFLICT("somebody")}};
+    static const struct reply reads[] = {{200, LISTED(OBJECT("u", "42", OURS, "{\"a\":7}"))}};
+    struct scene scene;
+    set_scene(&scene, OBJECT("u", "41", OURS, "{\"a\":0}"), replies, 3, reads, 1);
+    assert_int_equal(play(&scene), -1);
+    assert_int_equal(scene.error->kind, ERROR_CONFLICT);
+    assert_true(text_contains(scene.error->message, "somebody"));
+    expect_log(&scene, APPLY "\n" APPLY "&force=true\nWAIT 500\n" APPLY "\nLIST\n");
     strike(&scene);
 }
 
@@ -472,6 +517,9 @@ int main(void) {
         cmocka_unit_test(migration_goes_first_and_once),
         cmocka_unit_test(dry_run_moves_nothing),
         cmocka_unit_test(conflict_is_forced_once),
+        cmocka_unit_test(force_does_not_outlive_the_attempt_that_it_was_for),
+        cmocka_unit_test(exact_update_carries_the_version_and_gives_up_when_it_is_stale),
+        cmocka_unit_test(exact_update_is_not_repeated_over_a_newer_object),
         cmocka_unit_test(stale_version_is_read_again_five_times),
         cmocka_unit_test(lost_connections_are_survived_five_times),
         cmocka_unit_test(write_that_was_done_after_all_is_not_repeated),
