@@ -110,6 +110,13 @@ static int judge_list(enum verify_answer *out, char **trouble, const json_t *doc
     return text != NULL ? say(out, VERIFY_LATER, trouble, text, err) : -1;
 }
 
+static bool is_blank(const char *body, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (strchr(" \t\r\n", body[i]) == NULL || body[i] == '\0')
+            return false;
+    return true;
+}
+
 static int judge_status(enum verify_answer *out, char **trouble, int status, struct error **err) {
     enum verify_answer answer = VERIFY_LATER;
     if (status == 404 || status == 405 || status == 501)
@@ -128,11 +135,16 @@ int verify_judge(enum verify_answer *out, char **trouble, enum verify_dialect di
         return say(out, VERIFY_LATER, trouble, "answers with a web page, not as a model server",
                    err);
     cleanup_json json_t *document = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *error = json_object_get(document, "error");
+    if (error != NULL && !json_is_null(error))
+        return say(out, VERIFY_LATER, trouble, "answers 200 with an error in it", err);
     if (dialect == VERIFY_V1)
         return judge_v1(out, trouble, document, err);
     if (dialect == VERIFY_OPENAI)
         return judge_list(out, trouble, document, model_name, err);
-    /* Triton's body is empty */
+    /* Triton's body is empty; a proxy's default backend says "OK" to everything */
+    if (!is_blank(body, length) && !json_is_object(document))
+        return say(out, VERIFY_LATER, trouble, "answers, but not as a model server", err);
     if (says_no(json_object_get(document, "ready")))
         return say(out, VERIFY_LATER, trouble, "says that it is not ready", err);
     *out = VERIFY_ANSWERS;

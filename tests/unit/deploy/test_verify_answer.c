@@ -1,0 +1,50 @@
+/* What an answer of 200 is worth: a proxy in between says it to everything. */
+#include "cmocka_all.h"
+
+#include "base/memory.h"
+#include "deploy/verify.h"
+
+#include <string.h>
+
+static enum verify_answer answer(enum verify_dialect dialect, const char *body) {
+    enum verify_answer out = VERIFY_NEVER;
+    char *trouble = NULL;
+    assert_int_equal(verify_judge(&out, &trouble, dialect, 200, body, strlen(body), "qwen", NULL),
+                     0);
+    assert_true((out == VERIFY_ANSWERS) == (trouble == NULL));
+    free(trouble);
+    return out;
+}
+
+static void model_servers_are_believed(void **state) {
+    (void)state;
+    static const char *const bodies[] = {"", " \n", "{}", "{\"ready\":true}",
+                                         "{\"ready\":true,\"error\":null}"};
+    for (size_t i = 0; i < array_length(bodies); i++)
+        assert_int_equal(answer(VERIFY_V2, bodies[i]), VERIFY_ANSWERS);
+}
+
+static void others_are_not(void **state) {
+    (void)state;
+    static const char *const bodies[] = {"OK",
+                                         "default backend - 404",
+                                         "{\"error\":\"no such model\"}",
+                                         "[]",
+                                         "not",
+                                         "<html><body>Sign in</body></html>"};
+    for (size_t i = 0; i < array_length(bodies); i++)
+        assert_int_equal(answer(VERIFY_V2, bodies[i]), VERIFY_LATER);
+    assert_int_equal(answer(VERIFY_V1, "{\"error\":\"no such model\"}"), VERIFY_LATER);
+}
+
+static void a_server_may_say_that_it_is_not_ready(void **state) {
+    (void)state;
+    assert_int_equal(answer(VERIFY_V2, "{\"ready\":false}"), VERIFY_LATER);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(model_servers_are_believed),
+                                       cmocka_unit_test(others_are_not),
+                                       cmocka_unit_test(a_server_may_say_that_it_is_not_ready)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
