@@ -116,8 +116,10 @@ static int take_index(const struct walk *walk, const git_tree *tree) {
 
 static int read_tree(struct walk *walk, const git_tree *tree) {
     int result = git_tree_walk(tree, GIT_TREEWALK_PRE, take_entry, walk);
-    if (walk->failed || (result < 0 && !walk->files->truncated))
-        return walk->failed ? -1 : 0;
+    if (walk->failed)
+        return -1;
+    if (result < 0) /* too many, or a tree that cannot be read: what is there is not all */
+        walk->files->truncated = true;
     return take_texts(walk, tree) < 0 ? -1 : take_index(walk, tree);
 }
 
