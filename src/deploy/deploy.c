@@ -116,7 +116,9 @@ static void end_check(struct run *run) {
     struct error *failure = NULL;
     if (run->check == NULL || run->check_shown)
         return;
-    if (model_check_wait(run->check, CHECK_GRACE_MS, &failure) < 0)
+    int64_t left = run->deadline_ms - REPORT_RESERVE_MS - clock_now(run->options->deps->clock);
+    int64_t grace = left < 0 ? 0 : left < CHECK_GRACE_MS ? left : CHECK_GRACE_MS;
+    if (model_check_wait(run->check, grace, &failure) < 0)
         give_up_check(run, failure);
     else
         (void)watch_check(run, NULL);
@@ -190,6 +192,11 @@ static int apply_document(struct run *run, struct error **err) {
 
 /* ---- rollout ---- */
 
+/* KServe 0.14 leaves fields that are no longer asked for on the Deployment; 0.16 never does. */
+static bool may_leave_fields(const struct run *run) {
+    return run->preparation.facts.kserve != KSERVE_NEW_MODES;
+}
+
 static struct rollout_target target_of(const struct run *run) {
     const struct inputs *inputs = run->options->inputs;
     const json_t *object = run->applied.object;
@@ -211,8 +218,9 @@ static struct rollout_target target_of(const struct run *run) {
         .gpu_memory = inputs->gpu_memory,
         .pvc_name = inputs->pvc_name,
         .host_ipc = inputs->host_ipc,
-        .limits = json_at(run->preparation.document.object, "spec", "predictor", "model",
-                          "resources", "limits", NULL),
+        .limits = may_leave_fields(run) ? json_at(run->preparation.document.object, "spec",
+                                                  "predictor", "model", "resources", "limits", NULL)
+                                        : NULL,
         .runtime_limits = json_at(runtime_container(run->preparation.plan.runtime.runtime),
                                   "resources", "limits", NULL),
         .spec = json_at(object, "spec", NULL),
@@ -241,7 +249,9 @@ static int wait_for_rollout(struct run *run, struct error **err) {
     struct error *failure = NULL;
     int result =
         rollout_wait(&run->verdict, options->session->kube, &wait, options->deps, &failure);
-    if (failure == NULL || failure->kind != ERROR_CANCELED)
+    /* a service that is ready is asked first */
+    bool ready = run->verdict.state == ROLLOUT_READY;
+    if (!ready && (failure == NULL || failure->kind != ERROR_CANCELED))
         end_check(run);
     if (outcome_take_verdict(run->outcome, &run->verdict, err) < 0) {
         error_free(failure);
@@ -334,15 +344,17 @@ static int run_stages(struct run *run, struct error **err) {
     if (pass_check(run, err) < 0 || apply_document(run, err) < 0)
         return -1;
     /* else only then, so that it takes nothing from the way to the apply */
-    if (run->check == NULL && start_check(run, err) < 0)
-        return -1;
     struct error *failure = NULL;
+    if (run->check == NULL && start_check(run, &failure) < 0)
+        give_up_check(run, steal_pointer(failure));
     int result = wait_for_rollout(run, &failure);
     bool waited = result == 0;
     if (waited)
         result = verify(run, &failure);
-    if (result == 0)
+    if (result == 0) {
+        end_check(run);
         return 0;
+    }
     /* a service that cannot be asked (a certificate) says nothing against the revision */
     bool unasked = waited && failure != NULL && failure->kind != ERROR_DEADLINE;
     if (!unasked)

@@ -22,6 +22,11 @@ static size_t token_length(const char *text) {
     return length;
 }
 
+/* What follows a name goes up to what separates values in logs, URLs and JSON. */
+static size_t value_length(const char *text) {
+    return strcspn(text, " \t\r\n\"'`&,;<>()[]{}");
+}
+
 /* Tokens that tell themselves by their prefix. The length of the token at TEXT, or 0. */
 static size_t known_token(const char *text) {
     static const char *const prefixes[] = {"hf_",  "glpat-", "glptt-",      "ghp_", "gho_",
@@ -64,7 +69,8 @@ static size_t secret_name(const char *text) {
         at++;
         bool sentence = names[i].word && text[at] == ' ';
         at += strspn(text + at, " \"'");
-        if (strncasecmp(text + at, "bearer ", 7) == 0 || strncasecmp(text + at, "basic ", 6) == 0)
+        if (strncasecmp(text + at, "bearer ", 7) == 0 || strncasecmp(text + at, "basic ", 6) == 0 ||
+            strncasecmp(text + at, "token ", 6) == 0)
             return at + strcspn(text + at, " ") + 1;
         return sentence && !looks_random(text + at) ? 0 : at;
     }
@@ -86,7 +92,7 @@ char *redact_text(const char *text, struct error **err) {
     for (const char *at = text; at < text + most && *at != '\0';) {
         size_t token = word_start ? known_token(at) : 0;
         size_t name = word_start ? secret_name(at) : 0;
-        size_t value = name > 0 ? token_length(at + name) : 0;
+        size_t value = name > 0 ? value_length(at + name) : 0;
         size_t login = url_login(at);
         if (token > 0) {
             buffer_append_text(&out, REDACTED);

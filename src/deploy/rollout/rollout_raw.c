@@ -95,6 +95,8 @@ static int64_t least_replicas(const struct rollout *rollout) {
 static const char *left_over(const struct rollout *rollout, const json_t *deployment) {
     const struct rollout_target *target = &rollout->target;
     const json_t *spec = json_at(deployment, "spec", "template", "spec", NULL);
+    if (target->changed && target->generation == 1)
+        return NULL; /* just created */
     if (target->content_hash[0] != '\0' && !target->host_ipc &&
         json_is_true_at(spec, "hostIPC", NULL))
         return "hostIPC";

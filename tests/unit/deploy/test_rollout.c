@@ -379,6 +379,29 @@ static void pod_security_names_host_ipc(void **state) {
     close_world(&world);
 }
 
+/* Its limits come from a runtime that could not be read: nothing is left over on a create. */
+static void limits_of_a_new_service_are_nobodys_left_overs(void **state) {
+    (void)state;
+    struct world world;
+    struct rollout_target wanted = target();
+    json_t *limits = fixture_json("{'cpu':'4'}");
+    wanted.limits = limits;
+    wanted.generation = 1;
+    wanted.changed = true;
+    open_world_with(&world, &wanted);
+    json_t *object = deployment(&world, HASH, 1, 1, 1);
+    json_t *container =
+        json_array_get(json_at(object, "spec", "template", "spec", "containers", NULL), 0);
+    json_object_set_new(container, "resources", fixture_json("{'limits':{'nvidia.com/gpu':'1'}}"));
+    see(&world, ROLLOUT_DEPLOYMENT, ROLLOUT_ADDED, object);
+    see(&world, ROLLOUT_INFERENCE_SERVICE, ROLLOUT_ADDED, service(&world, HASH, "True", ""));
+    sync(&world);
+    judge(&world);
+    assert_int_not_equal(world.verdict.state, ROLLOUT_FAILED);
+    close_world(&world);
+    json_decref(limits);
+}
+
 static void a_resource_that_stays_on_the_deployment_is_a_failure(void **state) {
     (void)state;
     struct world world;
@@ -471,6 +494,11 @@ static void secrets_are_taken_out_and_sentences_left_alone(void **state) {
         {"clone https://oauth2:glpat-abcdefghijkl@host/x.git",
          "clone https://[redacted]@host/x.git"},
         {"{\"secret\":\"abc\"}", "{\"secret\":\"[redacted]\"}"},
+        {"password=p@ss!w0rd$x rest", "password=[redacted] rest"},
+        {"https://s3/k?X-Amz-Security-Token=FwoG%2Fab%2BSECRET&x=1",
+         "https://s3/k?X-Amz-Security-Token=[redacted]&x=1"},
+        {"db password: \"ab#cd\"", "db password: \"[redacted]\""},
+        {"Authorization: Token 0123456789abcdef", "Authorization: Token [redacted]"},
         {"GET https://r/token: 401 Unauthorized", "GET https://r/token: 401 Unauthorized"},
         {"may require authorization: server message", "may require authorization: server message"},
         {"anonymous token: unexpected status", "anonymous token: unexpected status"},
@@ -555,6 +583,7 @@ int main(void) {
         cmocka_unit_test(a_gpu_that_the_old_pod_holds_is_a_deadlock),
         cmocka_unit_test(pod_security_names_host_ipc),
         cmocka_unit_test(a_resource_that_stays_on_the_deployment_is_a_failure),
+        cmocka_unit_test(limits_of_a_new_service_are_nobodys_left_overs),
         cmocka_unit_test(a_transcript_judges_as_the_run_did_and_holds_no_secret),
         cmocka_unit_test(a_malformed_transcript_names_its_line),
         cmocka_unit_test(secrets_are_taken_out_and_sentences_left_alone),
