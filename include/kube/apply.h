@@ -44,9 +44,9 @@ struct kube_applied {
  *
  * Preconditions: with LIVE, its uid is sent, so that a deleted object is not re-created and another
  * object of that name is not touched (ERROR_CONFLICT, both). No resourceVersion, but with EXACT: a
- * controller that writes the status meanwhile is no reason to fail. Absent: created only if still absent, by the
- * list's resourceVersion; when it appeared meanwhile it is updated, or with create_only
- * ERROR_CONFLICT with reason AlreadyExists.
+ * controller that writes the status meanwhile is no reason to fail. Absent: created only if still
+ * absent, by the list's resourceVersion; when it appeared meanwhile it is updated, or with
+ * create_only ERROR_CONFLICT with reason AlreadyExists.
  *
  * Conflicts with MANAGER itself and with kubectl's writers of whole manifests are forced, each when
  * it was seen (a later attempt does not force by itself); with any other manager ERROR_CONFLICT
