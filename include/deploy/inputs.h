@@ -96,12 +96,17 @@ struct problems {
     struct problem *items;
     size_t count;
     size_t errors;
+    /* a name or value was not understood: what seems to be missing is perhaps just that */
+    bool skip_missing;
 };
 
 /* Adds one; -1 only when out of memory. HINT may be NULL. */
 int problems_add(struct problems *problems, struct error **err, bool is_error,
                  const char *parameter, const char *hint, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* Adds the error that PARAMETER is not set, unless skip_missing; -1 only when out of memory. */
+int problems_add_missing(struct problems *problems, struct error **err, const char *parameter,
+                         const char *hint, const char *message);
 void problems_free(struct problems *problems);
 
 #define cleanup_problems cleanup(problems_free)

@@ -59,9 +59,9 @@ struct kube_config_options {
 /*
  * Loads the configuration: flags over kubeconfig over in-cluster. In-cluster is taken when no
  * kubeconfig was given by option, none sets a current-context, KUBERNETES_SERVICE_HOST and _PORT
- * are set and the token file can be read. A bad file is ERROR_PARAMETER naming file and field; no
- * configuration at all is ERROR_UNREACHABLE with a hint that lists what was looked at. Limits: 1
- * MiB a file, 32 files.
+ * are set and the token file can be read. A bad file is ERROR_PARAMETER naming file and field; so
+ * is no configuration at all, with a hint that lists what was looked at. Limits: 1 MiB a file, 32
+ * files.
  *
  * As client-go: $KUBECONFIG is a list whose missing files are skipped, the first file that has an
  * entry wins as a whole, relative paths belong to the file that names them, duplicate names in one

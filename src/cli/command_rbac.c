@@ -46,6 +46,17 @@ static int check_names(struct application *application, struct error **err) {
     return refuse_problems(application, err);
 }
 
+/* Takes over WHY: no kubeconfig names the namespace. One that was asked for speaks for itself. */
+static int namespace_missing(const struct settings *settings, struct error *why,
+                             struct error **err) {
+    bool asked_for = settings->kubeconfig[0] != '\0' || settings->context[0] != '\0';
+    if (asked_for || why == NULL || why->kind != ERROR_PARAMETER)
+        return error_take(err, why);
+    cleanup_error struct error *cause = why;
+    error_new(err, ERROR_PARAMETER, "NAMESPACE is not set");
+    return error_hint(err, "rbac -n NAMESPACE names it; no kubeconfig does: %s", cause->message);
+}
+
 /* NAMESPACE comes from the kubeconfig's context when it is not given: a file is read, no server
  * asked. */
 int command_rbac(struct application *application, struct error **err) {
@@ -53,8 +64,10 @@ int command_rbac(struct application *application, struct error **err) {
     if (check_names(application, err) < 0)
         return -1;
     cleanup_session struct session session = {0};
-    if (invocation->inputs.namespace_[0] == '\0' && connect_session(&session, application, err) < 0)
-        return error_hint(err, "name the namespace: rbac -n NAMESPACE");
+    struct error *unknown = NULL;
+    if (invocation->inputs.namespace_[0] == '\0' &&
+        connect_session(&session, application, &unknown) < 0)
+        return namespace_missing(&invocation->settings, unknown, err);
     const struct rbac_request request = {.namespace_ = invocation->inputs.namespace_,
                                          .service_account = invocation->settings.service_account,
                                          .diagnostics = invocation->settings.diagnostics,

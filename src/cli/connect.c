@@ -43,13 +43,18 @@ static void show_problems(const struct application *application) {
                         is_from_environment(application->invocation, &problems->items[i]));
 }
 
-/* -1 with their number when there are errors among the problems. */
-static int end_with_problems(const struct application *application, struct error **err) {
+/*
+ * -1 with their number when there are errors among the problems. CONNECTION, or NULL, was shown
+ * beside them and counts.
+ */
+static int end_with_problems(const struct application *application, const struct error *connection,
+                             struct error **err) {
     const struct problems *problems = &application->invocation->problems;
     if (problems->errors == 0)
         return 0;
-    error_new(err, ERROR_PARAMETER, "%zu problem%s with the parameters, nothing was changed",
-              problems->errors, problems->errors == 1 ? "" : "s");
+    size_t count = problems->errors + (connection != NULL ? 1 : 0);
+    error_new(err, ERROR_PARAMETER, "%zu problem%s with the parameters%s, nothing was changed",
+              count, count == 1 ? "" : "s", connection != NULL ? " and the cluster" : "");
     if (application->invocation->command_unknown)
         return error_hint(err, "deploy-inference-service help");
     return error_hint(err, "deploy-inference-service help %s",
@@ -58,7 +63,7 @@ static int end_with_problems(const struct application *application, struct error
 
 int refuse_problems(struct application *application, struct error **err) {
     show_problems(application);
-    return end_with_problems(application, err);
+    return end_with_problems(application, NULL, err);
 }
 
 int check_output(struct application *application, struct error **err) {
@@ -84,27 +89,24 @@ int connect_and_check(struct session *session, struct application *application,
                       struct error **err) {
     struct inputs *inputs = &application->invocation->inputs;
     /* a broken kubeconfig must not hide the problems of parameters, nor they it */
-    struct error *connection = NULL;
-    int connected = connect_session(session, application, &connection);
-
     struct problems *problems = &application->invocation->problems;
+    cleanup_error struct error *connection = NULL;
+    /* but a typo hides both: it may be --kubeconfig that is misspelled */
+    int connected =
+        problems->skip_missing ? -1 : connect_session(session, application, &connection);
     bool namespace_unknown = connected < 0 && inputs->namespace_[0] == '\0';
     if (namespace_unknown) {
         free(inputs->namespace_);
         inputs->namespace_ = text_copy("default", err);
-        if (inputs->namespace_ == NULL) {
-            error_free(connection);
+        if (inputs->namespace_ == NULL)
             return -1;
-        }
     }
-    if (inputs_check(inputs, problems, err) < 0) {
-        error_free(connection);
+    if (inputs_check(inputs, problems, err) < 0)
         return -1;
-    }
     show_problems(application);
     if (problems->errors == 0)
-        return connected < 0 ? error_take(err, connection) : 0;
-    console_error(application->console, connection);
-    error_free(connection);
-    return end_with_problems(application, err);
+        return connected < 0 ? error_take(err, steal_pointer(connection)) : 0;
+    if (connection != NULL)
+        console_error(application->console, connection);
+    return end_with_problems(application, connection, err);
 }

@@ -194,9 +194,10 @@ static int nothing_found(struct error **err, const struct kubeconfig *kubeconfig
         error_new(err, ERROR_PARAMETER, "the kubeconfig (%s) names no cluster", looked_at);
         return -1;
     }
-    error_new(err, ERROR_UNREACHABLE, "no Kubernetes cluster is configured");
+    error_new(err, ERROR_PARAMETER, "no Kubernetes cluster is configured");
     return error_hint(err,
-                      "looked at: --kubeconfig (not given), %s, the pod's service account (%s)",
+                      "name one with --kubeconfig or KUBECONFIG (looked at: %s, the pod's service "
+                      "account: %s)",
                       looked_at[0] != '\0' ? looked_at : "KUBECONFIG and ~/.kube/config (not set)",
                       text_is_empty(environment_get(deps->environment, "KUBERNETES_SERVICE_HOST"))
                           ? "KUBERNETES_SERVICE_HOST is not set"

@@ -107,6 +107,13 @@ int problems_add(struct problems *problems, struct error **err, bool is_error,
     return 0;
 }
 
+int problems_add_missing(struct problems *problems, struct error **err, const char *parameter,
+                         const char *hint, const char *message) {
+    if (problems->skip_missing)
+        return 0;
+    return problems_add(problems, err, true, parameter, hint, "%s", message);
+}
+
 void problems_free(struct problems *problems) {
     for (size_t i = 0; i < problems->count; i++)
         problem_free(&problems->items[i]);

@@ -21,8 +21,8 @@ static int check_repository(const struct inputs *inputs, struct problems *proble
     if (inputs->model_repo[0] == '\0' && elsewhere)
         return 0;
     if (inputs->model_repo[0] == '\0')
-        return problems_add(
-            problems, err, true, "MODEL_REPO",
+        return problems_add_missing(
+            problems, err, "MODEL_REPO",
             "name a repository (\"repo\", \"group/repo\" or a full path), or deploy a "
             "STORAGE_URI",
             "MODEL_REPO is not set");
@@ -146,7 +146,7 @@ int inputs_check_overrides(const struct inputs *inputs, struct problems *problem
         const char *value;
     } needed[] = {{"PIPELINE_TAG", inputs->pipeline_tag}, {"LIBRARY_NAME", inputs->library_name}};
     for (size_t i = 0; i < array_length(needed); i++)
-        if (needed[i].value[0] == '\0' &&
+        if (needed[i].value[0] == '\0' && !problems->skip_missing &&
             problems_add(problems, err, true, needed[i].parameter,
                          "for example PIPELINE_TAG=text-generation LIBRARY_NAME=transformers",
                          "%s is not set: with %s no README is read that could tell it",

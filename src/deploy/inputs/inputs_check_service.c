@@ -11,9 +11,9 @@ static int check_name(const struct inputs *inputs, struct problems *problems, st
     const char *parameter = "INFERENCE_SERVICE_NAME";
     const char *name = inputs->name;
     if (name[0] == '\0')
-        return problems_add(problems, err, true, parameter,
-                            "for example INFERENCE_SERVICE_NAME=qwen",
-                            "INFERENCE_SERVICE_NAME is not set");
+        return problems_add_missing(problems, err, parameter,
+                                    "for example INFERENCE_SERVICE_NAME=qwen",
+                                    "INFERENCE_SERVICE_NAME is not set");
     size_t length = strlen(name);
     if (length > NAME_INFERENCE_SERVICE_MOST)
         return problems_add(problems, err, true, parameter, "choose a shorter name",
@@ -32,9 +32,9 @@ static int check_namespace(const struct inputs *inputs, struct problems *problem
                            struct error **err) {
     const char *namespace_ = inputs->namespace_;
     if (namespace_[0] == '\0')
-        return problems_add(problems, err, true, "NAMESPACE",
-                            "set NAMESPACE, or use a kubeconfig context that names one",
-                            "NAMESPACE is not set");
+        return problems_add_missing(problems, err, "NAMESPACE",
+                                    "set NAMESPACE, or use a kubeconfig context that names one",
+                                    "NAMESPACE is not set");
     if (!name_is_dns_label(namespace_))
         return problems_add(
             problems, err, true, "NAMESPACE", NULL,
@@ -70,10 +70,11 @@ static int check_runtime(const struct inputs *inputs, struct problems *problems,
                          struct error **err) {
     const char *class_ = inputs->runtime_class;
     if (inputs->runtime_name[0] == '\0' && class_[0] == '\0')
-        return problems_add(problems, err, true, "RUNTIME_CLASS",
-                            "RUNTIME_CLASS=vllm takes the first runtime of that class that fits, "
-                            "RUNTIME_NAME a certain one",
-                            "neither RUNTIME_NAME nor RUNTIME_CLASS is set: one of them is needed");
+        return problems_add_missing(
+            problems, err, "RUNTIME_CLASS",
+            "RUNTIME_CLASS=vllm takes the first runtime of that class that fits, RUNTIME_NAME a "
+            "certain one",
+            "neither RUNTIME_NAME nor RUNTIME_CLASS is set: one of them is needed");
     if (check_subdomain("RUNTIME_NAME", inputs->runtime_name, problems, err) < 0)
         return -1;
     if (label_value_is_legal(class_))

@@ -26,9 +26,7 @@ static int check_endpoint(struct inputs *inputs, struct problems *problems, stru
         "https://ingress.example.com";
     if (strstr(given, "://") == NULL)
         return problems_add(problems, err, true, "VERIFY_ENDPOINT", hint,
-                            "VERIFY_ENDPOINT is \"%.80s\": it must be false, true, external or a "
-                            "URL",
-                            given);
+                            "VERIFY_ENDPOINT is \"%.80s\", which is none of its values", given);
     cleanup_url struct url url = {0};
     cleanup_error struct error *failure = NULL;
     if (url_parse(&url, given, "VERIFY_ENDPOINT", ERROR_PARAMETER, &failure) < 0)

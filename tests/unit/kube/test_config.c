@@ -248,7 +248,8 @@ static void an_option_comes_before_the_environment(void **state) {
     struct kube_config *none = NULL;
     cleanup_error struct error *error = NULL;
     assert_int_equal(load(&none, &request, &error), -1);
-    assert_int_equal(error->kind, ERROR_UNREACHABLE);
+    assert_int_equal(error->kind, ERROR_PARAMETER);
+    assert_non_null(strstr(error->hint, "name one with --kubeconfig"));
     assert_non_null(strstr(error->hint, "/none"));
 
     request.variables = VARIABLES("HOME=/h/me");
