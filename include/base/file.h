@@ -23,7 +23,10 @@ struct file_access {
     void *user;
 };
 
-/* The system's files. Reading refuses directories; regular files and pipes are read. */
+/*
+ * The system's files. Reading refuses directories; regular files and pipes are read, and
+ * "/dev/stdin" is standard input from where it stands.
+ */
 extern const struct file_access file_system;
 
 /* Reads a file into a NUL-terminated heap string of at most LIMIT bytes; NULL with an error. */

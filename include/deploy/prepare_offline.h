@@ -26,3 +26,13 @@ int offline_runtimes(json_t **out, const char *text, size_t length, const char *
 
 /* The generation that a version such as "0.15", "v0.16.1" has. False for anything else. Pure. */
 bool offline_kserve(enum kserve_generation *out, const char *version);
+
+/* False for a version that offline_kserve takes but no test of this project runs. Pure. */
+bool offline_kserve_is_tested(const char *version);
+
+/*
+ * ERROR_RUNTIME when RUNTIMES, read from WHAT, have none named RUNTIME_NAME or of RUNTIME_CLASS,
+ * with those that there are: runtime_choose would speak of the cluster. Pure.
+ */
+int offline_find_runtime(const json_t *runtimes, const struct inputs *inputs, const char *what,
+                         struct error **err);

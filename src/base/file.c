@@ -22,7 +22,10 @@ static int fail(struct error **err, const char *what, const char *path) {
 
 static int system_read(void *user, const char *path, struct buffer *out, struct error **err) {
     (void)user;
-    cleanup_close int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    /* duplicated, not opened by its name, which fails for a socket and for another user's pipe */
+    cleanup_close int descriptor = strcmp(path, "/dev/stdin") == 0
+                                       ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
+                                       : open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
         return fail(err, "read", path);
     for (;;) {

@@ -57,19 +57,25 @@ static int check_options(struct application *application, struct error **err) {
 
 /* ---- offline ---- */
 
+static const char *runtime_file_name(const char *path) {
+    return text_equal(path, "-") ? "standard input" : path;
+}
+
 /* Reads --runtime-file; what is wrong with it becomes one problem among the others. */
 static int read_runtimes(json_t **out, struct application *application, struct error **err) {
     const char *path = application->invocation->settings.runtime_file;
     struct problems *problems = &application->invocation->problems;
     if (path[0] == '\0')
-        return problems_add(problems, err, true, "runtime-file",
-                            "kubectl get clusterservingruntime NAME -o yaml > FILE makes one",
-                            "--runtime-file is not set: with --offline no cluster is asked for the "
-                            "runtime");
+        return problems_add_missing(
+            problems, err, "runtime-file",
+            "kubectl get clusterservingruntime NAME -o yaml > FILE makes one",
+            "--runtime-file is not set: with --offline no cluster is asked for the runtime");
     cleanup_error struct error *problem = NULL;
     cleanup_free char *text =
-        file_read_text(application->deps->files, path, LONGEST_RUNTIME_FILE, &problem);
-    if (text != NULL && offline_runtimes(out, text, strlen(text), path, &problem) == 0)
+        file_read_text(application->deps->files, text_equal(path, "-") ? "/dev/stdin" : path,
+                       LONGEST_RUNTIME_FILE, &problem);
+    if (text != NULL &&
+        offline_runtimes(out, text, strlen(text), runtime_file_name(path), &problem) == 0)
         return 0;
     return problems_add(problems, err, true, "runtime-file", problem->hint, "--runtime-file: %s",
                         problem->message);
@@ -96,11 +102,17 @@ static int render_offline(struct application *application, struct error **err) {
         read_runtimes(&runtimes, application, err) < 0 ||
         choose_kserve(&kserve, application, err) < 0 || refuse_problems(application, err) < 0)
         return -1;
+    const char *what = runtime_file_name(invocation->settings.runtime_file);
+    if (offline_find_runtime(runtimes, inputs, what, err) < 0)
+        return -1;
     const struct observer *observer = application->observer;
     if (invocation->settings.kserve_version[0] == '\0')
         observer->notice(
             observer->user,
             "offline: KServe 0.16 or later is assumed; --kserve-version says otherwise");
+    else if (!offline_kserve_is_tested(invocation->settings.kserve_version))
+        observer->notice(observer->user,
+                         "offline: what is rendered is tested with KServe 0.14 to 0.20");
     const struct prepare_context context = {
         .inputs = inputs, .observer = observer, .deps = application->deps};
     cleanup_preparation struct preparation preparation = {0};

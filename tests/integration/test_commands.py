@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import alauda
+from harness import alauda, binary
 from harness.binary import Binary
 from harness.cluster import Cluster
 from harness.kserve import inference_service
@@ -359,6 +359,35 @@ class TestOffline:
         run = self.run(tmp_path, MODEL_REPO=None, MODEL_REPO_COMMIT=None, STORAGE_URI="s3://bucket/models/qwen")
         assert run.code == 0, run.log
         assert yaml.safe_load(run.output)["spec"]["predictor"]["model"]["storageUri"] == "s3://bucket/models/qwen"
+
+    @pytest.mark.parametrize("version, tested", [("0.13", False), ("0.14", True), ("0.20.1", True), ("0.21", False), ("1.16", False)])
+    def test_a_version_that_is_not_tested_is_told_as_such(self, tmp_path, version, tested):
+        run = self.run(tmp_path, "--runtime-file", str(self.runtime_file(tmp_path)), "--kserve-version", version)
+        assert run.code == 0 and ("tested with KServe 0.14 to 0.20" in run.log) is not tested, run.log
+
+    @pytest.mark.parametrize("parameters, said", [({"RUNTIME_NAME": "other", "RUNTIME_CLASS": None}, "holds vllm-cuda-12, not other (RUNTIME_NAME)"),
+                                                  ({"RUNTIME_CLASS": "other"}, "holds vllm-cuda-12 (class vllm), none of class other")])
+    def test_a_runtime_that_the_file_does_not_hold(self, tmp_path, parameters, said):
+        run = self.run(tmp_path, **parameters)
+        log = " ".join(run.log.split())
+        assert run.code == 4 and f"runtime.yaml {said}" in log and "kubectl" not in log, run.log
+
+    def test_a_git_url_does_not_go_with_offline(self, tmp_path):
+        run = self.run(tmp_path, MODEL_REPO=None, MODEL_GIT_URL="https://git.example.com/a/qwen.git")
+        assert run.code == 2 and "MODEL_GIT_URL does not go with --offline" in run.log, run.log
+
+    def test_runtime_from_standard_input(self, tmp_path):
+        """A pipe and a file, and not without bounds."""
+        self.run(tmp_path)  # writes the file
+        command = [binary.path(), "render", "--offline", "--runtime-file", "-", "-n", "demo", "INFERENCE_SERVICE_NAME=qwen", "RUNTIME_CLASS=vllm",
+                   "STORAGE_URI=s3://bucket/qwen", "PIPELINE_TAG=text-generation", "LIBRARY_NAME=transformers"]
+        options = {"env": {"PATH": os.environ["PATH"]}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        piped = subprocess.run(command, input=(tmp_path / "runtime.yaml").read_bytes(), **options)
+        assert piped.returncode == 0 and b"runtime: vllm-cuda-12" in piped.stdout, piped.stderr
+        with open(tmp_path / "runtime.yaml", "rb") as file:
+            assert subprocess.run(command, stdin=file, **options).stdout == piped.stdout
+        long = subprocess.run(command, input=b"#" * (5 << 20), **options)
+        assert long.returncode == 2 and b"longer than 4194304 bytes" in long.stderr, long.stderr
 
     def test_runtime_file_without_offline_is_refused(self, tmp_path):
         run = Binary(tmp_path).run("render", "--runtime-file", "x", results=False, NAMESPACE="demo")

@@ -1,20 +1,26 @@
 #include "deploy/prepare_offline.h"
 
+#include "base/buffer.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "deploy/runtime.h"
 #include "model/project_path.h"
 #include "model/uri.h"
 
 #include <ctype.h>
 #include <string.h>
 
+/* Minor versions of KServe 0.x that tests/ runs. */
+enum { KSERVE_OLDEST_TESTED = 14, KSERVE_NEWEST_TESTED = 20 };
+enum { MOST_LISTED = 1024 };
+
 /* ---- what must be given ---- */
 
 static int check_commit(const struct inputs *inputs, struct problems *problems,
                         struct error **err) {
     size_t length = strlen(inputs->commit);
-    if (length == 40 || length == 64)
+    if (length == 40 || length == 64 || (length == 0 && problems->skip_missing))
         return 0;
     return problems_add(problems, err, true, "MODEL_REPO_COMMIT",
                         "git ls-remote URL tells the commit of every branch and tag",
@@ -43,8 +49,9 @@ int offline_check(const struct inputs *inputs, struct problems *problems, struct
                          refused[i].parameter) < 0)
             return -1;
     bool unnamed = inputs->model_repo[0] == '\0' && inputs->model_git_url[0] != '\0';
-    return unnamed ? problems_add(problems, err, true, "MODEL_REPO", NULL,
-                                  "MODEL_REPO is not set: with --offline it names the repository")
+    return unnamed ? problems_add(problems, err, true, "MODEL_GIT_URL",
+                                  "set MODEL_REPO=NAMESPACE/NAME in its place",
+                                  "MODEL_GIT_URL does not go with --offline: no repository is read")
                    : 0;
 }
 
@@ -87,9 +94,45 @@ int offline_runtimes(json_t **out, const char *text, size_t length, const char *
     return 0;
 }
 
-bool offline_kserve(enum kserve_generation *out, const char *version) {
+static bool is_wanted(const json_t *runtime, const struct inputs *inputs) {
+    if (inputs->runtime_name[0] != '\0')
+        return text_equal(json_text_at(runtime, "metadata", "name", NULL), inputs->runtime_name);
+    return text_equal(json_text_at(runtime, "metadata", "labels", RUNTIME_CLASS_LABEL, NULL),
+                      inputs->runtime_class);
+}
+
+int offline_find_runtime(const json_t *runtimes, const struct inputs *inputs, const char *what,
+                         struct error **err) {
+    cleanup_buffer struct buffer names = BUFFER_INIT(MOST_LISTED);
+    size_t i;
+    const json_t *runtime;
+    json_array_foreach(runtimes, i, runtime) {
+        if (is_wanted(runtime, inputs))
+            return 0;
+        const char *class_ = json_text_at(runtime, "metadata", "labels", RUNTIME_CLASS_LABEL, NULL);
+        bool by_class = inputs->runtime_name[0] == '\0' && !text_is_empty(class_);
+        cleanup_free char *item = text_format(
+            err, "%s%s%s%s%s", i > 0 ? ", " : "", json_text_at(runtime, "metadata", "name", NULL),
+            by_class ? " (class " : "", by_class ? class_ : "", by_class ? ")" : "");
+        if (item == NULL)
+            return -1;
+        if (buffer_append(&names, item, strlen(item)) < 0)
+            break; /* a long list is shown as far as it fits */
+    }
+    if (names.no_memory)
+        return error_no_memory(err);
+    const char *held = names.length > 0 ? buffer_text(&names) : "no runtime";
+    if (inputs->runtime_name[0] != '\0')
+        return error_new(err, ERROR_RUNTIME, "%s holds %s, not %s (RUNTIME_NAME)", what, held,
+                         inputs->runtime_name);
+    return error_new(err, ERROR_RUNTIME, "%s holds %s, none of class %s (RUNTIME_CLASS, label %s)",
+                     what, held, inputs->runtime_class, RUNTIME_CLASS_LABEL);
+}
+
+/* ---- KServe ---- */
+
+static bool parse_version(int64_t numbers[2], const char *version) {
     const char *at = version + (version[0] == 'v');
-    int64_t numbers[2] = {0, 0};
     for (size_t i = 0; i < 2; i++) {
         char digits[8] = "";
         size_t length = strspn(at, "0123456789");
@@ -102,7 +145,18 @@ bool offline_kserve(enum kserve_generation *out, const char *version) {
         if (i == 0 && *at++ != '.')
             return false;
     }
-    if (*at != '\0' && *at != '.' && *at != '-')
+    return *at == '\0' || *at == '.' || *at == '-';
+}
+
+bool offline_kserve_is_tested(const char *version) {
+    int64_t numbers[2] = {0, 0};
+    return parse_version(numbers, version) && numbers[0] == 0 &&
+           numbers[1] >= KSERVE_OLDEST_TESTED && numbers[1] <= KSERVE_NEWEST_TESTED;
+}
+
+bool offline_kserve(enum kserve_generation *out, const char *version) {
+    int64_t numbers[2] = {0, 0};
+    if (!parse_version(numbers, version))
         return false;
     bool legacy = numbers[0] == 0 && numbers[1] <= 15;
     *out = legacy ? KSERVE_LEGACY_MODES : KSERVE_NEW_MODES;
