@@ -54,6 +54,16 @@ void completion_put_spellings(FILE *output, const struct parameter *parameter,
         fprintf(output, "%s%s", separator, parameter->name);
 }
 
+/* "bash" is near "tcsh", but no help for who uses that. */
+static bool is_another_shell(const char *word) {
+    static const char *const others[] = {"sh",   "ash",  "csh",        "dash",   "ksh", "mksh",
+                                         "tcsh", "pwsh", "powershell", "elvish", "nu"};
+    for (size_t i = 0; i < array_length(others); i++)
+        if (text_equal(word, others[i]))
+            return true;
+    return false;
+}
+
 static int refuse_shell(const struct strings *operands, struct error **err) {
     const char *names[array_length(shells)];
     for (size_t i = 0; i < array_length(shells); i++)
@@ -62,7 +72,9 @@ static int refuse_shell(const struct strings *operands, struct error **err) {
         error_new(err, ERROR_PARAMETER, "completion takes one of bash, zsh, fish");
         return error_hint(err, "deploy-inference-service help completion");
     }
-    const char *nearest = text_nearest(operands->items[0], names, array_length(names));
+    const char *nearest = is_another_shell(operands->items[0])
+                              ? NULL
+                              : text_nearest(operands->items[0], names, array_length(names));
     error_new(err, ERROR_PARAMETER,
               "there is no completion for \"%s\": it takes one of bash, zsh, fish",
               operands->items[0]);

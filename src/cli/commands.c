@@ -41,8 +41,8 @@ const struct command commands[] = {
         .description =
             "Resolves everything as deploy does and prints the InferenceService as YAML (default) "
             "or JSON (-o json). The same parameters give the same bytes. With --offline no server "
-            "is asked: MODEL_REPO_COMMIT, PIPELINE_TAG, LIBRARY_NAME and --runtime-file then say "
-            "what servers would. UPDATE_IF_EXISTS=false is looked past, with a notice.",
+            "is asked: NAMESPACE, --runtime-file, PIPELINE_TAG, LIBRARY_NAME, and MODEL_REPO_COMMIT "
+            "or STORAGE_URI then say what servers would. UPDATE_IF_EXISTS=false is looked past, with a notice.",
         .examples =
             "deploy-inference-service render INFERENCE_SERVICE_NAME=qwen MODEL_REPO=qwen \\\n"
             "    RUNTIME_CLASS=vllm --comments\n"
@@ -144,10 +144,12 @@ const struct command commands[] = {
         .summary = "show help for a command",
         .description =
             "Shows the general help, or that of one command with its parameters and options. "
-            "`help man` prints the manual page in roff, `help json` all parameters for programs.",
+            "`help man` prints the manual page in roff, `help json` (or -o json) all "
+            "parameters for programs.",
         .examples =
             "deploy-inference-service help deploy\n"
             "deploy-inference-service help man | man -l -\n",
+        .formats = text_or_json,
         .run = command_help,
     },
     {

@@ -4,9 +4,10 @@
 
 /* The words that may stand behind COMMAND; a secret has no place on the command line. */
 static void put_words(FILE *output, const struct command *command) {
-    if (command->bit == COMMAND_HELP)
+    if (command->bit == COMMAND_HELP) {
         completion_put_commands(output, " ");
-    else if (command->bit == COMMAND_COMPLETION)
+        fputs(" man json", output);
+    } else if (command->bit == COMMAND_COMPLETION)
         fputs("bash zsh fish", output);
     for (size_t i = 0; i < parameters_count; i++)
         if ((parameters[i].commands & command->bit) != 0 && !parameter_is_option(&parameters[i]) &&
@@ -95,6 +96,9 @@ void completion_bash(FILE *output) {
           output);
     completion_put_commands(output, " ");
     fputs("'; fi\n"
+          "    # these two take one word\n"
+          "    if [[ $command == @(help|completion) && $previous != \"$command\" ]]; then words=; "
+          "fi\n"
           "    if [[ $word == -* ]]; then words=$options; fi\n"
           "    case $previous in\n",
           output);

@@ -121,12 +121,15 @@ void completion_fish(FILE *output) {
         put_quoted(output, commands[i].summary);
         fputc('\n', output);
     }
-    put_start(output, COMMAND_HELP);
-    fputs(" -a '", output);
+    /* these two take one word */
+    fputs("complete -c deploy-inference-service -n '__deploy_inference_service_is help; and test "
+          "(commandline -opc)[-1] = help' -a '",
+          output);
     completion_put_commands(output, " ");
-    fputs("'\n", output);
-    put_start(output, COMMAND_COMPLETION);
-    fputs(" -a 'bash zsh fish'\n", output);
+    fputs(" man json'\n"
+          "complete -c deploy-inference-service -n '__deploy_inference_service_is completion; and "
+          "test (commandline -opc)[-1] = completion' -a 'bash zsh fish'\n",
+          output);
     put_formats(output);
     for (size_t i = 0; i < parameters_count; i++) {
         if (parameters[i].type == PARAMETER_SECRET)

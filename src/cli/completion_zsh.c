@@ -51,7 +51,7 @@ static void put_arms(FILE *output) {
         if (commands[i].bit == COMMAND_COMPLETION)
             fputs("        operands=(bash zsh fish)\n", output);
         else if (commands[i].bit == COMMAND_HELP)
-            fputs("        operands=(${commands%%:*})\n", output);
+            fputs("        operands=(${commands%%:*} man json)\n", output);
         if (commands[i].formats != NULL) {
             fputs("        formats=(", output);
             completion_put_words(output, commands[i].formats);
@@ -119,7 +119,8 @@ void completion_zsh(FILE *output) {
     put_values(output);
     fputs("    esac\n"
           "    if [[ $PREFIX == -* ]]; then _describe option options; return; fi\n"
-          "    (( $#operands )) && compadd -- $operands\n"
+          "    # one word is taken\n"
+          "    [[ $words[CURRENT-1] == $command ]] && (( $#operands )) && compadd -- $operands\n"
           "    [[ -z $command ]] && _describe command commands\n"
           "    (( $#parameters )) && _describe parameter parameters -S ''\n"
           "}\n"

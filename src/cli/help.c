@@ -41,6 +41,8 @@ char *help_term(const struct parameter *parameter, struct error **err) {
     char option[64];
     parameter_option_name(parameter, option);
     const char *value = parameter->value_name != NULL ? parameter->value_name : "";
+    if (parameter->type == PARAMETER_SECRET) /* refused on the command line */
+        return text_format(err, "environment: %s=%s", parameter->name, value);
     if (!parameter_is_option(parameter) && parameter->letter == '\0')
         return text_format(err, "%s=%s", parameter->name, value);
     if (!parameter_is_option(parameter))

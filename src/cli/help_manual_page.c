@@ -93,7 +93,8 @@ static const char description[] =
     "to standard error, what programs read to standard output.\n";
 
 static const char environment[] =
-    ".SH ENVIRONMENT\n.TP\n.I NAME\nof every parameter above, and\n"
+    ".SH ENVIRONMENT\n.TP\n.I NAME\nof a parameter above: its value, unless the command line has "
+    "one.\n"
     ".TP\n.B KUBECONFIG\nkubeconfig files, separated by colons.\n"
     ".TP\n.B NO_COLOR\nwhen it is not empty, output is not coloured.\n"
     ".TP\n.B TERM\n\"dumb\" switches colours and the living progress line off.\n"

@@ -66,6 +66,10 @@ class TestHelp:
         (("render", "--", "--offline"), "takes no word \"--offline\""),
         (("help", "rendr"), "did you mean render?"),
         (("completion", "zhs"), "did you mean zsh?"),
+        (("completion", "tcsh"), "it takes one of bash, zsh, fish"),
+        (("help", "deploy", "-o", "json"), "tells of all commands"),
+        (("rbac",), "error: NAMESPACE is not set"),
+        (("rbac", "--kubeconfig", "nosuch"), "cannot read nosuch"),
     ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
     def test_what_was_meant_is_suggested(self, tmp_path, arguments, said):
         shown = run(tmp_path, *arguments)
@@ -85,6 +89,37 @@ class TestHelp:
     def test_an_unknown_option_does_not_make_its_value_a_second_mistake(self, tmp_path):
         shown = run(tmp_path, "wait", "qwen", "--tiemout", "5m")
         assert "1 problem with" in shown.log, shown.log
+
+    def test_another_shell_is_not_taken_for_a_typo(self, tmp_path):
+        assert "did you mean" not in run(tmp_path, "completion", "tcsh").log
+
+    def test_no_cluster_is_local_configuration_and_the_hint_says_what_to_do(self, tmp_path):
+        shown = run(tmp_path, "deploy", "INFERENCE_SERVICE_NAME=qwen", "MODEL_REPO=qwen", "RUNTIME_CLASS=vllm")
+        assert shown.code == 2 and "hint: name one with --kubeconfig or KUBECONFIG (looked at: " in shown.log, shown.log
+
+    def test_the_number_of_problems_is_that_of_the_errors_shown(self, tmp_path):
+        shown = run(tmp_path, "deploy", "INFERENCE_SERVICE_NAME=qwen")
+        assert shown.log.count("error: ") == 4 and "no Kubernetes cluster" in shown.log and "error: 3 problems with" in shown.log, shown.log
+
+    @pytest.mark.parametrize("arguments", [("deploy", "--dry-run"), ("deploy", "qwen"), ("render", "BRANCH=main"), ("diff", "UPDATE_IF_EXISTS=yes"),
+                                           ("render", "--offline", "--frobnicate"), ("render", "-o", "xml")], ids=" ".join)
+    def test_a_typo_is_not_buried_under_what_is_missing(self, tmp_path, arguments):
+        shown = run(tmp_path, *arguments)
+        assert shown.code == 2 and shown.log.count("error: ") == 2 and "error: 1 problem with" in shown.log, shown.log
+
+    def test_a_typo_does_not_hide_what_is_wrong_with_other_parameters(self, tmp_path):
+        shown = run(tmp_path, "render", "--frobnicate", "MODEL_REPO=/", "CPU_LIMIT=x")
+        assert all(word in shown.log for word in ("--frobnicate", "MODEL_REPO", "CPU_LIMIT", "3 problems")), shown.log
+
+    def test_json_of_all_parameters_as_other_commands_have_it(self, tmp_path):
+        shown = run(tmp_path, "help", "-o", "json")
+        assert shown.code == 0 and shown.output == run(tmp_path, "help", "json").output != ""
+
+    def test_a_secret_is_shown_as_what_only_the_environment_gives(self, tmp_path):
+        assert "  environment: GITLAB_TOKEN=TOKEN" in run(tmp_path, "help", "deploy").output
+
+    def test_the_values_of_verify_endpoint_are_told_once(self, tmp_path):
+        assert run(tmp_path, "render", "VERIFY_ENDPOINT=yes").log.count("external") == 1
 
     @pytest.mark.parametrize("arguments", [(), ("deploy", "qwen", "--dry-run"), ("rendr",), ("wait", "x" * 300, "-n", "A"), ("rbac", "-n", "A" * 90),
                                            ("render", "CPU_LIMIT=x", "MODEL_REPO=/", "STORAGE_URI=a b", "ENV=x", "NVIDIA_GPU=1.5", "TIMEOUT=1")], ids=" ".join)
@@ -183,6 +218,9 @@ class TestCompletion:
         (("diff", "--output", ""), {"text", "json"}),
         (("completion", ""), {"bash", "zsh", "fish"}),
         (("help", "ren"), {"render"}),
+        (("help", ""), {*COMMANDS, "man", "json"}),
+        (("help", "deploy", ""), set()),
+        (("completion", "zsh", ""), set()),
         (("deploy", "GITLAB_TOK"), {"GITLAB_TOKEN_FILE="}),  # no secret
         (("render", "--runtime-file", "my-r"), {"my-runtime.yaml"}),
         (("render", "--model-dir", "mod"), {"models/"}),
