@@ -139,7 +139,7 @@ static int parse_and_run(struct application *application, int argc, const char *
     invocation->problems.skip_missing = invocation->problems.errors > 0;
     /* commands that deploy add what their own checks find, for one report */
     bool reported_later = (invocation->command & (COMMANDS_CLUSTER | COMMAND_RBAC)) != 0 &&
-                          invocation->settings.replay[0] == '\0' && !invocation->command_unknown;
+                          !invocation->command_unknown;
     if (!reported_later && refuse_problems(application, err) < 0)
         return -1;
     return run_command(application, err);

@@ -14,5 +14,9 @@
 int patience_parse(struct rollout_patience *out, const char *text, struct problems *problems,
                    struct error **err);
 
-/* The same for PATIENCE of INPUTS, checked before (NULL: the defaults). */
+/* The same, but what TEXT does not name stays as OUT has it (a recorded rollout's thresholds). */
+int patience_change(struct rollout_patience *out, const char *text, struct problems *problems,
+                    struct error **err);
+
+/* patience_parse for PATIENCE of INPUTS, checked before (NULL: the defaults). */
 int patience_of(struct rollout_patience *out, const struct inputs *inputs, struct error **err);

@@ -186,8 +186,33 @@ char *transcript_header(const struct rollout_target *target,
 /* One event. Secrets are left out: values of env, annotations of kubectl, managedFields. */
 char *transcript_line(const struct rollout_event *event, struct error **err);
 
-/* Judges a whole transcript as the loop would have: after each event, and at each judge_again_ms in
- * between, up to the first READY or FAILED, or to the end. -1 with ERROR_PARAMETER naming the line
- * when it is malformed. */
+/*
+ * The header of a transcript: *HEADER is owned, what TARGET has is borrowed from it.
+ * ERROR_PARAMETER when it is no header, is of a newer version, has no name or a key that is not
+ * known.
+ */
+int transcript_target(json_t **header, struct rollout_target *target, const char *text,
+                      size_t length, struct error **err);
+
+struct transcript_options {
+    const char *patience; /* PATIENCE, checked: goes before the header's, key by key; or NULL */
+    bool until_deleted;   /* only the deletion decides, and is READY then, as in the loop */
+};
+
+struct transcript_end {
+    int64_t decided_at_ms; /* wall clock of the last judgement */
+    size_t cut_line;       /* the recorder was killed within this line: passed over; 0: none */
+};
+
+/*
+ * Judges a whole transcript as the loop would have: after each event, and at each judge_again_ms in
+ * between, up to the first READY or FAILED, or to the end. OPTIONS may be NULL. -1 with
+ * ERROR_PARAMETER naming the line when it is malformed.
+ */
+int transcript_judge(struct verdict *out, const struct transcript_options *options,
+                     const char *text, size_t length, struct transcript_end *end,
+                     struct error **err);
+
+/* The same without options. */
 int transcript_replay(struct verdict *out, const char *text, size_t length, int64_t *decided_at_ms,
                       struct error **err);

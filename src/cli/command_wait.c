@@ -1,14 +1,11 @@
-#include "cli/connect.h"
+#include "command_wait.h"
 
 #include "base/text.h"
 #include "cli/record_file.h"
 #include "cli/report.h"
 #include "deploy/names.h"
-#include "deploy/wait.h"
 
-enum { LONGEST_TRANSCRIPT = 64 * 1024 * 1024 };
-
-static enum wait_for wait_for_of(const char *state) {
+enum wait_for wait_for_of(const char *state) {
     return text_equal(state, "deleted")  ? WAIT_FOR_DELETED
            : text_equal(state, "failed") ? WAIT_FOR_FAILED
                                          : WAIT_FOR_READY;
@@ -80,42 +77,13 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
     return result;
 }
 
-/* What the recorded rollout comes to; the end of the file counts as the deadline. */
-static int judge_transcript(struct application *application, struct outcome *outcome,
-                            struct error **err) {
-    const char *path = application->invocation->settings.replay;
-    cleanup_buffer struct buffer text = BUFFER_INIT(LONGEST_TRANSCRIPT);
-    const struct file_access *files = application->deps->files;
-    if (files->read(files->user, path, &text, err) < 0)
-        return error_wrap(err, "--replay");
-    struct verdict verdict = {.state = ROLLOUT_UNKNOWN};
-    int64_t decided_ms = 0;
-    if (transcript_replay(&verdict, buffer_text(&text), text.length, &decided_ms, err) < 0) {
-        verdict_free(&verdict);
-        return error_wrap(err, "--replay %s", path);
-    }
-    int result = outcome_take_verdict(outcome, &verdict, err);
-    if (result == 0 && verdict.state == ROLLOUT_FAILED) {
-        result = error_new(err, ERROR_ROLLOUT, "the recorded rollout failed: %s", verdict.cause);
-        if (!text_is_empty(verdict.hint))
-            error_hint(err, "%s", verdict.hint);
-    } else if (result == 0 && verdict.state != ROLLOUT_READY) {
-        result =
-            error_new(err, ERROR_DEADLINE, "the record ends while %s%s%s",
-                      rollout_phase_name(verdict.phase), text_is_empty(verdict.cause) ? "" : ": ",
-                      text_is_empty(verdict.cause) ? "" : verdict.cause);
-    }
-    verdict_free(&verdict);
-    return result;
-}
-
 int command_wait(struct application *application, struct error **err) {
     cleanup_outcome struct outcome outcome = {.state = OUTCOME_FAILED};
     if (outcome_init(&outcome, err) < 0)
         return -1;
     struct error *failure = NULL;
     bool replay = application->invocation->settings.replay[0] != '\0';
-    int result = replay ? judge_transcript(application, &outcome, &failure)
+    int result = replay ? replay_transcript(application, &outcome, &failure)
                         : wait_on_cluster(application, &outcome, &failure);
     return report(application, &outcome, result, failure, err);
 }

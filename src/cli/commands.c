@@ -105,10 +105,14 @@ const struct command commands[] = {
         .description =
             "Follows the rollout of an existing InferenceService with the same truth and diagnosis "
             "as deploy. --for=ready (default), deleted or failed. --record keeps what was seen, "
-            "without secrets; --replay judges such a file again, without a cluster.",
+            "without secrets; --replay judges such a file again, without a cluster, with the "
+            "PATIENCE that is given instead of the recorded one. The end of the file counts as the "
+            "deadline (exit code 8). The format: tests/unit/deploy/transcripts/README.md in the "
+            "sources.",
         .examples =
             "deploy-inference-service wait qwen -n demo --timeout 10m\n"
-            "deploy-inference-service wait qwen -n demo --for=deleted\n",
+            "deploy-inference-service wait qwen -n demo --for=deleted\n"
+            "deploy-inference-service wait --replay rollout.jsonl\n",
         .run = command_wait,
     },
     {

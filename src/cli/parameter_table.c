@@ -575,7 +575,7 @@ const struct parameter parameters[] = {
      .default_value = "",
      .value_name = "FILE",
      SETTING(replay),
-     .help = "judge a recorded rollout, without a cluster"},
+     .help = "judge a recorded rollout, without a cluster; - reads standard input"},
     {.name = "service-account",
      .type = PARAMETER_TEXT, .group = GROUP_COMMAND,
      .commands = COMMAND_RBAC,

@@ -5,13 +5,16 @@
 
 #include <string.h>
 
-/* Where results go: --results-dir, else Tekton's directory when we run in a step. */
+/* Where results go: --results-dir, else Tekton's directory when we run in a step on a cluster. */
 static const char *results_directory(const struct application *application) {
     const char *given = application->invocation->settings.results_dir;
     if (text_equal(given, "none"))
         return NULL;
     if (given[0] != '\0')
         return given;
+    /* a replay in a step says nothing of what that step does */
+    if (application->invocation->settings.replay[0] != '\0')
+        return NULL;
     const struct file_access *files = application->deps->files;
     return files->is_directory(files->user, "/tekton/results") ? "/tekton/results" : NULL;
 }
@@ -53,6 +56,16 @@ static void show_success(struct application *application, const struct outcome *
         log_notice(log, "from outside:   %s", outcome->out_cluster_url);
 }
 
+static void show_replay(struct application *application, const struct outcome *outcome) {
+    const struct log *log = &application->console->log;
+    const char *wanted = application->invocation->settings.wait_for;
+    if (text_equal(wanted, "failed"))
+        log_notice(log, "the recorded rollout has failed: %s", outcome->cause);
+    else
+        log_notice(log, "the recorded %s",
+                   text_equal(wanted, "deleted") ? "service is deleted" : "rollout is ready");
+}
+
 static void show_evidence(struct application *application, const struct outcome *outcome) {
     for (size_t i = 0; i < outcome->evidence.count; i++)
         log_notice(&application->console->log, "  %s", outcome->evidence.items[i]);
@@ -90,6 +103,6 @@ int report(struct application *application, struct outcome *outcome, int result,
     if (!other_wish)
         show_success(application, outcome);
     else if (invocation->settings.replay[0] != '\0')
-        log_notice(&application->console->log, "the recorded rollout is ready");
+        show_replay(application, outcome);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -139,6 +140,98 @@ class TestHelp:
     def test_each_command_has_examples(self, tmp_path, command):
         shown = run(tmp_path, "help", command).output
         assert re.search(rf"^Examples:\n(  .*\n)*?  .*deploy-inference-service {'' if command == 'deploy' else command}", shown, re.M), shown
+
+
+TRANSCRIPTS = Path(__file__).resolve().parents[1] / "unit" / "deploy" / "transcripts"
+HEADER = '{"transcript": 1, "target": {"name": "qwen", "namespace": "demo"}}'
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def replay(directory, text, *arguments, **parameters):
+    file = directory / "record.jsonl"
+    file.write_text(text)
+    return Binary(Path(tempfile.mkdtemp(dir=directory))).run("wait", "--replay", str(file), *arguments, **parameters)
+
+
+class TestReplay:
+    """Recorded rollouts judged again, without a cluster."""
+
+    @pytest.mark.parametrize("name", ["nothing-created", "gpu-deadlock", "exit-137", "hami-CardCordoned"])
+    def test_says_what_to_do_also_where_the_record_ends_undecided(self, tmp_path, name):
+        record = (TRANSCRIPTS / f"{name}.jsonl").read_text()
+        expect = next(line["expect"] for line in map(json.loads, record.splitlines()) if "expect" in line)
+        shown = replay(tmp_path, record)
+        assert shown.code == (7 if expect["state"] == "failed" else 8), shown.log
+        hint = one_line(shown.log.partition("hint: ")[2])
+        assert expect["hint"] and expect["hint"] in hint and expect["cause"] in one_line(shown.log), shown.log
+
+    def test_the_example_of_the_format_is_true(self, tmp_path):
+        page = (TRANSCRIPTS / "README.md").read_text()
+        record = re.search(r"```jsonl\n(.*?)```", page, re.S).group(1)
+        output = re.search(r"```text\n(.*?)```", page, re.S).group(1)
+        shown = replay(tmp_path, record)
+        assert (shown.code, shown.raw_log) == (7, output)
+        assert shown.results["overview-markdown"].startswith("### \u274c demo/qwen failed")
+
+    def test_every_patience_is_described(self, tmp_path):
+        page = (TRANSCRIPTS / "README.md").read_text()
+        told = dict(re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \| \d", page, re.M))
+        assert len(told) == 11
+        for key, name in told.items():
+            known = replay(tmp_path, f'{{"transcript": 1, "target": {{"name": "q"}}, "patience": {{"{key}": 1}}}}\n', PATIENCE=f"{name}={'1' if 'Ms' not in key else '1s'}")
+            assert known.code == 8, known.log
+
+    def test_for_is_as_on_a_cluster(self, tmp_path):
+        failed, deleted = ((TRANSCRIPTS / f"{name}.jsonl").read_text() for name in ("exit-137", "deleted"))
+        assert replay(tmp_path, failed, "--for=failed").code == 0
+        assert replay(tmp_path, deleted, "--for=deleted").code == 0
+        assert replay(tmp_path, failed, "--for=deleted").code == 8
+
+    def test_patience_that_is_given_goes_before_the_recorded(self, tmp_path):
+        lines = (TRANSCRIPTS / "exit-137.jsonl").read_text().splitlines(keepends=True)
+        header = json.loads(lines[0]) | {"patience": {"crashRestarts": 50}}
+        patient = json.dumps(header) + "\n" + "".join(lines[1:])
+        assert replay(tmp_path, patient).code == 8
+        assert replay(tmp_path, patient, PATIENCE="crash-restarts=3").code == 7
+        assert replay(tmp_path, "".join(lines), PATIENCE="crash-restarts=50").code == 8
+        assert replay(tmp_path, patient, PATIENCE="image-pull=3s").code == 8
+
+    def test_what_cannot_apply_is_refused_in_one_report(self, tmp_path):
+        shown = replay(tmp_path, HEADER + "\n", "other", "--record=x", VERIFY_ENDPOINT="true", PATIENCE="foo=1", NAMESPACE="elsewhere")
+        assert shown.code == 2 and "5 problems" in shown.log, shown.log
+        for said in ("--record", "VERIFY_ENDPOINT", '"foo"', "of qwen, not of other", "of demo, not of elsewhere"):
+            assert said in one_line(shown.log), shown.log
+
+    def test_results_name_the_service(self, tmp_path):
+        shown = replay(tmp_path, (TRANSCRIPTS / "exit-137.jsonl").read_text())
+        assert "demo/qwen" in shown.results["overview-markdown"] and shown.results["runtime"] == "vllm-cuda-12"
+
+    @pytest.mark.parametrize("text, said", [
+        ('{"transcript": 2}\n', "says version 2; this program reads version 1"),
+        ('{"transcript": 1, "target": {"name": "q", "nmespace": "x"}}\n', "did you mean namespace?"),
+        ('{"transcript": 1, "target": {"name": "q"}, "patience": {"image-pull": 2}}\n', "did you mean imagePullMs?"),
+        ('{"transcript": 1, "target": {"name": "q"}, "patience": {"mountMs": "2m"}}\n', "patience.mountMs must be a whole number"),
+        (HEADER + '\n{"at": 1, "kind": "Pid", "change": "ADDED"}\n', '"kind": "Pid" hint: one of InferenceService, Deployment'),
+        (HEADER + '\n{"at": 1, "kind": "Pod", "change": "GONE"}\n', '"change": "GONE" hint: one of ADDED, MODIFIED'),
+        (HEADER + '\n{"kind": "Pod", "change": "ADDED"}\n', 'line 2 of the transcript needs "at"'),
+        (HEADER + '\nnonsense\n', "line 2 of the transcript is no JSON"),
+    ])
+    def test_a_mistake_is_named(self, tmp_path, text, said):
+        shown = replay(tmp_path, text)
+        assert shown.code == 2 and said in one_line(shown.log), shown.log
+
+    def test_a_cut_last_line_is_passed_over(self, tmp_path):
+        shown = replay(tmp_path, HEADER + '\n{"at": 1, "kind": "InferenceService", "change": "SYNCED"}\n{"at": 2, "ki')
+        assert shown.code == 8 and "warning: line 3, the last one, is cut" in shown.log, shown.log
+        assert "the record ends before the rollout was decided" in shown.log
+
+    def test_standard_input(self, tmp_path):
+        done = subprocess.run([binary.path(), "wait", "--replay", "-"], input=(TRANSCRIPTS / "exit-137.jsonl").read_text(), capture_output=True, text=True,
+                              env={"PATH": os.environ["PATH"]})
+        assert done.returncode == 7 and "the recorded rollout failed" in done.stderr
 
 
 ZSH_PROBE = r"""

@@ -83,14 +83,26 @@ void patience_from_json(struct rollout_patience *patience, const json_t *json) {
     }
 }
 
-/* ---- the parameter ---- */
-
 static const struct field *find(const char *key) {
     for (size_t i = 0; i < array_length(fields); i++)
         if (text_equal_ignoring_case(fields[i].key, key))
             return &fields[i];
     return NULL;
 }
+
+const char *patience_unknown_key(json_t *json, const char **meant) {
+    const char *names[array_length(fields)];
+    for (size_t i = 0; i < array_length(fields); i++)
+        names[i] = fields[i].json;
+    const char *key = json_unknown_key(json, names, array_length(fields));
+    const struct field *field = key != NULL ? find(key) : NULL;
+    *meant = field != NULL ? field->json
+             : key != NULL ? text_nearest(key, names, array_length(fields))
+                           : NULL;
+    return key;
+}
+
+/* ---- the parameter ---- */
 
 static int unknown_key(const char *key, struct problems *problems, struct error **err) {
     const char *keys[array_length(fields)];
@@ -145,10 +157,9 @@ static int take_entry(struct rollout_patience *out, char *entry, bool *given,
     return 0;
 }
 
-int patience_parse(struct rollout_patience *out, const char *text, struct problems *problems,
-                   struct error **err) {
+int patience_change(struct rollout_patience *out, const char *text, struct problems *problems,
+                    struct error **err) {
     bool given[array_length(fields)] = {false};
-    *out = rollout_patience_default;
     for (const char *at = text; *at != '\0';) {
         at += strspn(at, ", \t\r\n");
         size_t length = strcspn(at, ", \t\r\n");
@@ -160,6 +171,12 @@ int patience_parse(struct rollout_patience *out, const char *text, struct proble
         at += length;
     }
     return 0;
+}
+
+int patience_parse(struct rollout_patience *out, const char *text, struct problems *problems,
+                   struct error **err) {
+    *out = rollout_patience_default;
+    return patience_change(out, text, problems, err);
 }
 
 int patience_of(struct rollout_patience *out, const struct inputs *inputs, struct error **err) {

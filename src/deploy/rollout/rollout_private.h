@@ -135,7 +135,14 @@ int prune_object(json_t **out, enum rollout_object kind, const json_t *object, s
 int target_to_json(json_t **out, const struct rollout_target *target, struct error **err);
 /* TARGET's texts are borrowed from JSON. */
 void target_from_json(struct rollout_target *target, const json_t *json);
+/* The first key of the object JSON that is none of the COUNT NAMES, borrowed; NULL: all are. */
+const char *json_unknown_key(json_t *json, const char *const *names, size_t count);
+/* The first key that a target (a patience) does not have, and in MEANT the nearest one, or NULL. */
+const char *target_unknown_key(json_t *json, const char **meant);
+
 /* ---- patience.c ---- */
+
+const char *patience_unknown_key(json_t *json, const char **meant);
 
 int patience_to_json(json_t **out, const struct rollout_patience *patience, struct error **err);
 void patience_from_json(struct rollout_patience *patience, const json_t *json);

@@ -30,6 +30,37 @@ static const struct {
     {"statusBefore", offsetof(struct rollout_target, status_before)},
 };
 
+/* Those that are neither text nor object. */
+static const char *const others[] = {"minReplicas", "serverless", "generation", "changed",
+                                     "hostIPC"};
+
+const char *json_unknown_key(json_t *json, const char *const *names, size_t count) {
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(json, key, value) {
+        bool known = false;
+        for (size_t i = 0; i < count && !known; i++)
+            known = text_equal(names[i], key);
+        if (!known)
+            return key;
+    }
+    return NULL;
+}
+
+const char *target_unknown_key(json_t *json, const char **meant) {
+    const char *names[array_length(texts) + array_length(values) + array_length(others)];
+    size_t count = 0;
+    for (size_t i = 0; i < array_length(texts); i++)
+        names[count++] = texts[i].name;
+    for (size_t i = 0; i < array_length(values); i++)
+        names[count++] = values[i].name;
+    for (size_t i = 0; i < array_length(others); i++)
+        names[count++] = others[i];
+    const char *key = json_unknown_key(json, names, count);
+    *meant = key != NULL ? text_nearest(key, names, count) : NULL;
+    return key;
+}
+
 int target_to_json(json_t **out, const struct rollout_target *target, struct error **err) {
     cleanup_json json_t *json = json_object();
     if (json == NULL)

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "deploy/patience.h"
 #include "redact.h"
 
 #include <string.h>
@@ -80,6 +81,7 @@ char *transcript_line(const struct rollout_event *event, struct error **err) {
 /* ---- replay ---- */
 
 struct replay {
+    const struct transcript_options *options; /* or NULL */
     struct rollout *rollout;
     struct verdict *verdict;
     int64_t now_ms;
@@ -90,23 +92,85 @@ static int malformed(struct error **err, size_t number, const char *what) {
     return error_new(err, ERROR_PARAMETER, "line %zu of the transcript %s", number, what);
 }
 
+static int unknown_key(struct error **err, size_t number, const char *place, const char *key,
+                       const char *meant) {
+    error_new(err, ERROR_PARAMETER, "line %zu of the transcript has the unknown key %s.%.80s",
+              number, place, key);
+    return meant != NULL ? error_hint(err, "did you mean %s?", meant)
+                         : error_hint(err, "leave it out; the format's description has the keys");
+}
+
+/* Thresholds of another type or beyond what a run can have would not be told from the defaults. */
+static int check_patience(json_t *patience, size_t number, struct error **err) {
+    const char *meant = NULL;
+    const char *key = patience_unknown_key(patience, &meant);
+    if (key != NULL)
+        return unknown_key(err, number, "patience", key, meant);
+    json_t *value = NULL;
+    json_object_foreach(patience, key, value) {
+        if (!json_is_integer(value) || json_integer_value(value) < 0)
+            return error_new(err, ERROR_PARAMETER,
+                             "line %zu of the transcript: patience.%s must be a whole number, a "
+                             "count or milliseconds",
+                             number, key);
+    }
+    return 0;
+}
+
+static int check_version(const json_t *header, size_t number, struct error **err) {
+    json_int_t version = json_integer_at(header, 0, "transcript", NULL);
+    if (version == TRANSCRIPT_VERSION)
+        return 0;
+    if (version <= 0)
+        return malformed(err, number,
+                         "is no header of a transcript, {\"transcript\": 1, \"target\": ...}");
+    error_new(err, ERROR_PARAMETER,
+              "line %zu of the transcript says version %lld; this program reads version %d", number,
+              (long long)version, TRANSCRIPT_VERSION);
+    return error_hint(err, "use the deploy-inference-service that recorded it, or a newer one");
+}
+
+/* TARGET borrows from HEADER. */
+static int read_header(struct rollout_target *target, const json_t *header, size_t number,
+                       struct error **err) {
+    if (check_version(header, number, err) < 0)
+        return -1;
+    json_t *asked = json_at(header, "target", NULL);
+    json_t *patience = json_at(header, "patience", NULL);
+    target_from_json(target, asked);
+    if (target->name[0] == '\0')
+        return malformed(err, number, "has no target.name");
+    const char *meant = NULL;
+    const char *key = target_unknown_key(asked, &meant);
+    if (key != NULL)
+        return unknown_key(err, number, "target", key, meant);
+    return check_patience(patience, number, err);
+}
+
 static int begin(struct replay *replay, const json_t *header, size_t number, struct error **err) {
-    if (json_integer_at(header, 0, "transcript", NULL) != TRANSCRIPT_VERSION)
-        return malformed(err, number, "is no header of a transcript (version 1)");
     struct rollout_target target = {0};
     struct rollout_patience patience = rollout_patience_default;
-    target_from_json(&target, json_at(header, "target", NULL));
+    if (read_header(&target, header, number, err) < 0)
+        return -1;
     patience_from_json(&patience, json_at(header, "patience", NULL));
-    if (target.name[0] == '\0')
-        return malformed(err, number, "has no target.name");
+    if (replay->options != NULL && replay->options->patience != NULL) {
+        cleanup_problems struct problems known = {0};
+        if (patience_change(&patience, replay->options->patience, &known, err) < 0)
+            return -1;
+    }
     return rollout_new(&replay->rollout, &target, &patience, err);
 }
 
 static int judge(struct replay *replay, struct error **err) {
     if (rollout_judge(replay->verdict, replay->rollout, replay->now_ms, err) < 0)
         return -1;
-    replay->decided =
-        replay->verdict->state == ROLLOUT_READY || replay->verdict->state == ROLLOUT_FAILED;
+    struct verdict *verdict = replay->verdict;
+    replay->decided = verdict->state == ROLLOUT_READY || verdict->state == ROLLOUT_FAILED;
+    if (replay->options != NULL && replay->options->until_deleted) {
+        replay->decided = verdict->gone;
+        if (verdict->gone)
+            verdict->state = ROLLOUT_READY;
+    }
     return 0;
 }
 
@@ -123,14 +187,35 @@ static int pass_time(struct replay *replay, int64_t until_ms, struct error **err
     return 0;
 }
 
+/* Which of the values of an event is wrong, and what it may be. */
+static int unknown_name(struct error **err, size_t number, const char *field, const char *given,
+                        const char *const *names, size_t count) {
+    cleanup_buffer struct buffer list = BUFFER_INIT(1024);
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&list, "%s%s", i > 0 ? ", " : "", names[i]);
+    if (given == NULL)
+        error_new(err, ERROR_PARAMETER, "line %zu of the transcript has no \"%s\"", number, field);
+    else
+        error_new(err, ERROR_PARAMETER,
+                  "line %zu of the transcript has the unknown \"%s\": \"%.80s\"", number, field,
+                  given);
+    return error_hint(err, "one of %s", buffer_text(&list));
+}
+
 static int take_event(struct replay *replay, const json_t *line, size_t number,
                       struct error **err) {
     int kind = index_of(json_text_at(line, "kind", NULL), kind_names, ROLLOUT_KINDS);
     int change =
         index_of(json_text_at(line, "change", NULL), change_names, array_length(change_names));
     json_int_t at = json_integer_at(line, -1, "at", NULL);
-    if (kind < 0 || change < 0 || at < 0 || at > LATEST_MS)
-        return malformed(err, number, "needs \"at\", a known \"kind\" and a known \"change\"");
+    if (at < 0 || at > LATEST_MS)
+        return malformed(err, number, "needs \"at\", milliseconds of the wall clock since 1970");
+    if (kind < 0)
+        return unknown_name(err, number, "kind", json_text_at(line, "kind", NULL), kind_names,
+                            ROLLOUT_KINDS);
+    if (change < 0)
+        return unknown_name(err, number, "change", json_text_at(line, "change", NULL), change_names,
+                            array_length(change_names));
     bool has_object = change == ROLLOUT_ADDED || change == ROLLOUT_MODIFIED ||
                       change == ROLLOUT_DELETED || change == ROLLOUT_CONFIRMED;
     const json_t *object = json_at(line, "object", NULL);
@@ -179,25 +264,74 @@ static int take_logs(struct replay *replay, const char *text, size_t length, str
     return rollout_judge(replay->verdict, replay->rollout, replay->now_ms, err);
 }
 
-int transcript_replay(struct verdict *out, const char *text, size_t length, int64_t *decided_at_ms,
-                      struct error **err) {
-    struct replay replay = {.verdict = out};
+/* The recorder was killed within its last line: the rest of the file stands. */
+static bool is_cut(const struct replay *replay, const char *line, size_t length) {
+    cleanup_json json_t *parsed = NULL;
+    cleanup_error struct error *no_json = NULL;
+    return replay->rollout != NULL &&
+           json_parse(&parsed, line, length, "the line", ERROR_PARAMETER, &no_json) < 0;
+}
+
+static bool is_blank(const char *line, size_t length) {
+    return length == 0 || (length == 1 && line[0] == '\r');
+}
+
+int transcript_judge(struct verdict *out, const struct transcript_options *options,
+                     const char *text, size_t length, struct transcript_end *end,
+                     struct error **err) {
+    struct replay replay = {.options = options, .verdict = out};
     size_t number = 0;
     int result = 0;
+    *end = (struct transcript_end){0};
     for (size_t start = 0; start < length && result == 0;) {
         const char *newline = memchr(text + start, '\n', length - start);
-        size_t end = newline != NULL ? (size_t)(newline - text) : length;
+        size_t stop = newline != NULL ? (size_t)(newline - text) : length;
+        const char *line = text + start;
         number++;
-        bool blank = end == start || (end == start + 1 && text[start] == '\r');
-        if (!blank && replay.decided)
-            result = take_logs(&replay, text + start, end - start, err);
-        else if (!blank)
-            result = take_line(&replay, text + start, end - start, number, err);
-        start = end + 1;
+        if (is_blank(line, stop - start))
+            result = 0;
+        else if (replay.decided)
+            result = take_logs(&replay, line, stop - start, err);
+        else if (newline == NULL && is_cut(&replay, line, stop - start))
+            end->cut_line = number;
+        else
+            result = take_line(&replay, line, stop - start, number, err);
+        start = stop + 1;
     }
     if (result == 0 && replay.rollout == NULL)
         result = error_new(err, ERROR_PARAMETER, "the transcript is empty");
-    *decided_at_ms = replay.now_ms;
+    end->decided_at_ms = replay.now_ms;
     rollout_free(replay.rollout);
     return result;
+}
+
+int transcript_replay(struct verdict *out, const char *text, size_t length, int64_t *decided_at_ms,
+                      struct error **err) {
+    struct transcript_end end;
+    int result = transcript_judge(out, NULL, text, length, &end, err);
+    *decided_at_ms = end.decided_at_ms;
+    return result;
+}
+
+int transcript_target(json_t **header, struct rollout_target *target, const char *text,
+                      size_t length, struct error **err) {
+    size_t number = 0;
+    for (size_t start = 0; start < length;) {
+        const char *newline = memchr(text + start, '\n', length - start);
+        size_t stop = newline != NULL ? (size_t)(newline - text) : length;
+        number++;
+        if (!is_blank(text + start, stop - start)) {
+            cleanup_json json_t *line = NULL;
+            cleanup_error struct error *no_json = NULL;
+            if (json_parse(&line, text + start, stop - start, "the line", ERROR_PARAMETER,
+                           &no_json) < 0)
+                return malformed(err, number, "is no JSON");
+            if (read_header(target, line, number, err) < 0)
+                return -1;
+            *header = steal_pointer(line);
+            return 0;
+        }
+        start = stop + 1;
+    }
+    return error_new(err, ERROR_PARAMETER, "the transcript is empty");
 }
