@@ -135,8 +135,6 @@ static int parse_and_run(struct application *application, int argc, const char *
     }
     if (check_output(application, err) < 0)
         return -1;
-    /* one typo is not to be buried under what is missing because of it */
-    invocation->problems.skip_missing = invocation->problems.errors > 0;
     /* commands that deploy add what their own checks find, for one report */
     bool reported_later = (invocation->command & (COMMANDS_CLUSTER | COMMAND_RBAC)) != 0 &&
                           !invocation->command_unknown;

@@ -96,7 +96,7 @@ struct problems {
     struct problem *items;
     size_t count;
     size_t errors;
-    /* a name or value was not understood: what seems to be missing is perhaps just that */
+    /* a name was not understood: what seems to be missing is perhaps just that */
     bool skip_missing;
 };
 

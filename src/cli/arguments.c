@@ -21,6 +21,7 @@ static int unknown_parameter(struct parser *parser, const char *name, struct err
     if (name[0] == '\0')
         return problems_add(parser->problems, err, true, "NAME=VALUE", NULL,
                             "an argument begins with \"=\": the parameter's name is missing");
+    parser->problems->skip_missing = true;
     cleanup_free char *hint = suggest_parameter(name, err);
     if (hint == NULL)
         return -1;
@@ -29,6 +30,7 @@ static int unknown_parameter(struct parser *parser, const char *name, struct err
 
 static int unknown_option(struct parser *parser, const char *option, const char *dashes,
                           struct error **err) {
+    parser->problems->skip_missing = true;
     cleanup_free char *hint = suggest_option(option, err);
     if (hint == NULL)
         return -1;
@@ -106,6 +108,7 @@ static int take_option(struct parser *parser, int argc, const char *const *argv,
 /* A word behind a command that takes none; for those that deploy it looks like a service's name. */
 static int unexpected_word(struct parser *parser, const char *word, struct error **err) {
     const struct invocation *out = parser->out;
+    parser->problems->skip_missing = true;
     bool named = out->command_given && (out->command & COMMANDS_MODEL) != 0 &&
                  word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0' &&
                  word[0] != '-' && command_find(word) == NULL;
