@@ -3,42 +3,20 @@
 #include "base/json.h"
 #include "base/text.h"
 
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { LONGEST_TRANSCRIPT = 64 * 1024 * 1024, PIECE = 16 * 1024 };
+enum { LONGEST_TRANSCRIPT = 64 * 1024 * 1024 };
 
 /* ---- reading ---- */
-
-static int read_standard_input(struct buffer *out, struct error **err) {
-    char piece[PIECE];
-    for (;;) {
-        ssize_t count = read(STDIN_FILENO, piece, sizeof(piece));
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return error_new(err, ERROR_PARAMETER, "cannot read standard input: %s",
-                             strerror(errno));
-        if (count == 0)
-            return 0;
-        if (buffer_append(out, piece, (size_t)count) < 0)
-            return out->too_long
-                       ? error_new(err, ERROR_PARAMETER, "standard input is longer than %d MiB",
-                                   LONGEST_TRANSCRIPT / (1024 * 1024))
-                       : buffer_check(out, "standard input", err);
-    }
-}
 
 /* HEADER is owned, TARGET borrows from it. */
 static int read_transcript(struct buffer *text, json_t **header, struct rollout_target *target,
                            const struct application *application, struct error **err) {
     const char *path = application->invocation->settings.replay;
     const struct file_access *files = application->deps->files;
-    int result = text_equal(path, "-") ? read_standard_input(text, err)
-                                       : files->read(files->user, path, text, err);
-    if (result < 0)
+    if (files->read(files->user, text_equal(path, "-") ? "/dev/stdin" : path, text, err) < 0) {
+        if (text->too_long && *err != NULL)
+            (*err)->kind = ERROR_PARAMETER; /* the user's file, no fault of ours */
         return error_wrap(err, "--replay");
+    }
     if (transcript_target(header, target, buffer_text(text), text->length, err) < 0)
         return error_wrap(err, "--replay %s", path);
     return 0;
