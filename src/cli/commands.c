@@ -110,7 +110,7 @@ const struct command commands[] = {
             "deadline (exit code 8). The format: tests/unit/deploy/transcripts/README.md in the "
             "sources.",
         .examples =
-            "deploy-inference-service wait qwen -n demo --timeout 10m\n"
+            "deploy-inference-service wait qwen -n demo --timeout 10m --record rollout.jsonl\n"
             "deploy-inference-service wait qwen -n demo --for=deleted\n"
             "deploy-inference-service wait --replay rollout.jsonl\n",
         .run = command_wait,
