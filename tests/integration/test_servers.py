@@ -97,8 +97,12 @@ def test_an_image_that_cannot_be_pulled(cluster, kserve, node, namespace):
     pod = cluster.client.wait_for("Pod", only_pod(cluster, namespace), namespace,
                                   lambda p: container(p)["state"]["waiting"]["reason"] == "ImagePullBackOff")
     assert "manifest unknown" in container(pod)["state"]["waiting"]["message"]
-    reasons = {(e["type"], e["reason"]) for e in cluster.client.events(namespace, pod["metadata"]["name"])}
-    assert {("Normal", "Scheduled"), ("Warning", "Failed"), ("Normal", "BackOff")} <= reasons
+
+    def reasons() -> set:
+        return {(e["type"], e["reason"]) for e in cluster.client.events(namespace, pod["metadata"]["name"])}
+
+    expected = {("Normal", "Scheduled"), ("Warning", "Failed"), ("Normal", "BackOff")}  # an event may come after its status
+    wait_until(lambda: expected <= reasons(), 20, "the events of an image that cannot be pulled")
 
 
 def test_a_container_that_crashes_and_its_logs(cluster, kserve, node, namespace):
