@@ -206,19 +206,19 @@ class Evicted(Scenario):
 
 @dataclass
 class Flapping(Scenario):
-    """Ready, not ready, ready, ... ``times`` times, and then ready for good."""
+    """Ready, and at each of ``steps`` the other of not ready and ready. A Gate may stand in place of each of these times."""
 
-    times: int = 2
-    every: float = 0.3
+    steps: tuple[float | Gate, ...] = (0.3, 0.3, 0.3, 0.3)
 
     def life(self, pod):
         yield from self.until_containers(pod)
         yield from self.start_and_serve(pod)
-        for _ in range(self.times):
-            yield self.every
-            pod.not_ready()
-            yield self.every
-            pod.ready()
+        for number, step in enumerate(self.steps):
+            yield step
+            if number % 2 == 0:
+                pod.not_ready()
+            else:
+                pod.ready()
 
 
 # A rule gives a scenario for a pod, or None when it has nothing to say about it.

@@ -15,6 +15,7 @@ from harness import kubeconfig, servers
 from harness.client import ApiError, NotFound
 from harness.cluster import Cluster
 from harness.kserve import KServe
+from harness.process import AT_ONCE
 from kube_tool import (CONFLICT, DEADLINE, ISVC, MANAGER, MINIMAL_CRD, REFUSED, THING, UNREACHABLE, Proxy, Tool, Webhook)
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -443,7 +444,7 @@ def test_webhook_that_stays_away(isvc):
         error = isvc.apply(isvc.document(), deadline_ms=2500).error
         took = time.monotonic() - started
     assert error["kind"] == DEADLINE and "hook.example.com" in error["message"]
-    assert took < 4
+    assert took < 2.5 + AT_ONCE
 
 
 def test_canceled_while_waiting_for_a_webhook(isvc):

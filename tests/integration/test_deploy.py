@@ -12,6 +12,7 @@ import pytest
 from harness.gitlab_faults import Status
 from harness.kubeconfig import token_file_user
 from harness.model_repository import qwen_files, readme
+from harness.process import AT_ONCE
 from harness.scenario import Gate, Scenario
 
 HASH = "deploy-inference-service.cpaas.io/content-hash"
@@ -234,7 +235,7 @@ def test_deadline_writes_results_and_names_the_last_cause(place, node):
     node.scenario(place.namespace, Scenario(load=Gate()))
     run = place.deploy(TIMEOUT="4s")
     assert run.code == 8, run.log
-    assert run.seconds < 6
+    assert run.seconds < 4 + AT_ONCE
     assert run.results["state"] == "timeout"
     assert run.results["commit"] == place.project.repository.head()
     assert run.endpoints["IN_CLUSTER_ENDPOINT"]
@@ -250,7 +251,7 @@ def test_signals_end_within_a_second_with_results(place, node, number, code):
     running.signal(number)
     run = running.finish()
     assert run.code == code, run.log
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < AT_ONCE
     assert run.results["state"] == "canceled"
     gate.open()
     again = place.deploy()

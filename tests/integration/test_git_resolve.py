@@ -12,6 +12,7 @@ import pytest
 from harness.gitlab import Attacker, GitLab
 from harness.gitlab_faults import Body, Close, Endless, Html, Redirect, Reset, Stall, Status, Truncate, WrongType
 from harness.model_repository import Lfs, qwen_files, readme
+from harness.process import AT_ONCE
 
 from model_source import CANCELED, DEADLINE, MODEL, PARAMETER, UNREACHABLE, by_git, finish, start
 
@@ -276,7 +277,7 @@ def test_stalled_pack_ends_with_the_request_timeout_and_the_deadline(server, tok
     began = time.monotonic()
     by_git(server, qwen, token, REQUEST_TIMEOUT_MS=500).failed(UNREACHABLE, "no byte")
     by_git(server, qwen, token, REQUEST_TIMEOUT_MS=30000, TIMEOUT_MS=800).failed(DEADLINE)
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
 
 
 def test_sigterm_ends_a_fetch_and_removes_its_files(server, token, qwen):
@@ -286,7 +287,7 @@ def test_sigterm_ends_a_fetch_and_removes_its_files(server, token, qwen):
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     finish(process).failed(CANCELED)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_untrusted_server_never_sees_the_token(server, token, qwen, tmp_path):

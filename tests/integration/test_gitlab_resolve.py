@@ -12,6 +12,7 @@ from harness.gitlab import Attacker, GitLab
 from harness.gitlab_faults import (Body, Close, Drip, Endless, GzipBomb, HeaderFlood, Hook, Html, InvalidJson, MangleJson, OversizedJson,
                                    Redirect, Reset, Stall, Status, Truncate, WrongType)
 from harness.model_repository import Lfs, big_readme, qwen_files, readme
+from harness.process import AT_ONCE
 
 from model_source import CANCELED, DEADLINE, MODEL, PARAMETER, UNREACHABLE, api_requests, finish, resolve, start
 
@@ -563,7 +564,7 @@ def test_long_retry_after_is_told_instead_of_waited_for(server, token, qwen):
     rule = server.fault("project", Status(429, body="Retry later\n", headers={"Retry-After": "600"}))
     began = time.monotonic()
     resolve(server, token).failed(UNREACHABLE, "429", "Retry later", "600 s")
-    assert time.monotonic() - began < 5 and rule.hits == 1
+    assert time.monotonic() - began < AT_ONCE and rule.hits == 1
 
 
 def test_conflict_500_and_request_id(server, token, qwen):
@@ -584,7 +585,7 @@ def test_deadline_ends_everything(server, token, qwen):
     server.fault("file", Stall(None))
     began = time.monotonic()
     resolve(server, token, TIMEOUT_MS=700, REQUEST_TIMEOUT_MS=30000).failed(DEADLINE)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_sigterm_ends_everything(server, token, qwen):
@@ -594,7 +595,7 @@ def test_sigterm_ends_everything(server, token, qwen):
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     finish(process).failed(CANCELED)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_unreachable_and_untrusted_servers(server, token, qwen, tmp_path):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from harness.process import AT_ONCE
 from net_peer import Peer, Tool, always, fetch, in_turn, one_by_one, run
 
 INTERNAL, PARAMETER, DEADLINE, UNREACHABLE, CANCELED = 0, 1, 7, 8, 9
@@ -282,11 +283,11 @@ def test_cancel_descriptor_ends_a_batch_at_once():
         took = time.monotonic() - start
     assert outcome.error["kind"] == CANCELED
     assert "canceled while waiting" in outcome.error["message"]
-    assert took < 0.5  # process end included; the loop itself needs about a millisecond
+    assert took < AT_ONCE
 
 
 def test_cancel_descriptor_ends_a_pause_between_attempts():
-    with Peer(always(503, b"", "Retry-After: 5")) as peer:
+    with Peer(always(503, b"", "Retry-After: 20")) as peer:
         tool = Tool({"batches": [[{"url": peer.url(), "attempts": 3}]]}, cancelable=True)
         while not peer.requests:
             time.sleep(0.01)
@@ -294,7 +295,7 @@ def test_cancel_descriptor_ends_a_pause_between_attempts():
         outcome = tool.finish()
         took = time.monotonic() - start
     assert outcome.error["kind"] == CANCELED
-    assert took < 2
+    assert took < AT_ONCE
 
 
 # ---- retries ----
@@ -318,11 +319,11 @@ def test_429_waits_as_long_as_the_server_says(form):
 
 
 def test_retry_after_beyond_the_deadline_is_not_waited_for():
-    with Peer(always(429, b"Retry later", "Retry-After: 4")) as peer:
-        result = fetch({"url": peer.url(), "attempts": 4}, deadline_ms=2000).result
+    with Peer(always(429, b"Retry later", "Retry-After: 20")) as peer:
+        result = fetch({"url": peer.url(), "attempts": 4}, deadline_ms=10000).result
         assert len(peer.requests) == 1
     assert (result["status"], result["body"], result["attempts"]) == (429, "Retry later", 1)
-    assert result["took_ms"] < 1500
+    assert result["took_ms"] < AT_ONCE * 1000
 
 
 def test_last_answer_is_handed_up_when_attempts_are_used_up():
@@ -505,7 +506,7 @@ def test_cancel_descriptor_ends_the_wait_for_streams():
         outcome = tool.finish()
         took = time.monotonic() - start
     assert outcome.of("wait")[0]["result"] == "canceled"
-    assert took < 0.5
+    assert took < AT_ONCE
 
 
 # ---- secrets ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from harness.process import AT_ONCE
 from net_peer import Peer, Tool, always, in_turn, run
 
 DEADLINE, UNREACHABLE = 7, 8
@@ -57,12 +58,12 @@ def test_it_retries_in_the_background():
 def test_its_deadline_ends_it_without_anybody_waiting():
     def stall(connection):
         connection.request()
-        time.sleep(5)
+        time.sleep(10)
 
     with Peer(stall) as peer:
         outcome = run({"background": [{"url": peer.url()}], "background_ms": 400, "wait_ms": 10000})
     (result,) = results(outcome, -1)
-    assert result["error"]["kind"] == DEADLINE and 350 <= result["took_ms"] < 3000
+    assert result["error"]["kind"] == DEADLINE and 350 <= result["took_ms"] < 5000
 
 
 def test_failures_are_results():
@@ -82,7 +83,7 @@ def test_cancel_ends_the_wait_for_it():
         time.sleep(0.5)
         canceled = tool.cancel()
         outcome = tool.finish()
-        assert time.monotonic() - canceled < 3
+        assert time.monotonic() - canceled < AT_ONCE
     assert results(outcome, -1) == [] and [event for event in outcome.events if event.get("result") == "canceled"]
 
 

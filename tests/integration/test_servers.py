@@ -164,17 +164,13 @@ def test_an_evicted_pod_is_replaced(cluster, kserve, node, namespace):
 
 
 def test_a_pod_that_flaps_ends_ready(cluster, kserve, node, namespace):
-    node.scenario(namespace, Flapping(times=1, every=0.5))
+    falls, rises = Gate(), Gate()
+    node.scenario(namespace, Flapping(steps=(falls, rises)))
     create(cluster, namespace)
-    version = cluster.client.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments")["metadata"]["resourceVersion"]
-    seen = []
-    for _, deployment in cluster.client.watch("Deployment", namespace, resource_version=version, timeout=20):
-        available = deployment.get("status", {}).get("availableReplicas", 0)
-        if not seen or seen[-1] != available:
-            seen.append(available)
-        if seen == [0, 1, 0, 1]:
-            break
-    assert seen == [0, 1, 0, 1]
+    for available, gate in ((1, falls), (0, rises), (1, None)):
+        cluster.client.wait_for("Deployment", PREDICTOR, namespace, lambda d: d["status"].get("availableReplicas", 0) == available)
+        if gate:
+            gate.open()
 
 
 def test_an_annotation_names_the_scenario(cluster, kserve, namespace):
