@@ -25,6 +25,11 @@ void url_free(struct url *url);
  * error. */
 char *url_base(const struct url *url, struct error **err);
 
+/* Cuts what may be secret out of TEXT, an address from a peer that is shown to people: credentials,
+ * query, fragment. What cannot be printed, and all that is not ASCII (RFC 9110 5.5: bytes of old),
+ * becomes "?". TEXT need not be a URL. */
+void url_hide_secrets(char *text);
+
 /* Same scheme, host and port. */
 bool url_same_origin(const struct url *left, const struct url *right);
 

@@ -1,6 +1,7 @@
 #include "gitlab_internal.h"
 
 #include "base/text.h"
+#include "net/url.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -117,26 +118,11 @@ void gitlab_request_id(const struct http_response *response, char *out, size_t s
     snprintf(out, size, " (GitLab request %s)", id);
 }
 
-/* "https://host/path" of a Location, for people: no credentials, no query. */
-static void location_text(const struct http_response *response, char *out, size_t size) {
-    char location[512];
-    out[0] = '\0';
-    if (!http_header(response, "Location", location, sizeof(location)))
-        return;
-    location[strcspn(location, "?#")] = '\0';
-    char *credentials = strrchr(location, '@');
-    snprintf(out, size, "%s", credentials != NULL ? credentials + 1 : location);
-    text_make_printable(out);
-    /* RFC 9110 5.5: bytes of old; whoever reads the message, and its JSON, expects UTF-8 */
-    for (char *at = out; *at != '\0'; at++)
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-}
-
 static int redirect_error(struct error **err, const struct http_response *response,
                           const char *what, const char *request_id) {
-    char location[512];
-    location_text(response, location, sizeof(location));
+    char location[512] = "";
+    (void)http_header(response, "Location", location, sizeof(location));
+    url_hide_secrets(location);
     error_new(err, ERROR_UNREACHABLE, "%s: GitLab redirects (%d) to %s, which is not followed%s",
               what, response->status, location[0] != '\0' ? location : "nowhere", request_id);
     error_set_answer(err, response->status, NULL);

@@ -121,3 +121,19 @@ bool url_same_origin(const struct url *left, const struct url *right) {
     return text_equal(left->scheme, right->scheme) &&
            text_equal_ignoring_case(left->host, right->host) && text_equal(left->port, right->port);
 }
+
+void url_hide_secrets(char *text) {
+    text[strcspn(text, "?#")] = '\0';
+    char *scheme = strstr(text, "//");
+    char *authority = scheme != NULL ? scheme + 2 : text;
+    size_t length = strcspn(authority, "/");
+    for (size_t at = length; at > 0; at--) {
+        if (authority[at - 1] != '@')
+            continue;
+        memmove(authority, authority + at, strlen(authority + at) + 1);
+        break;
+    }
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f)
+            *at = '?';
+}

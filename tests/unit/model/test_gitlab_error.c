@@ -81,7 +81,8 @@ static const struct error_case cases[] = {
      ERROR_MODEL, "project a/b: GitLab answered 404 Not Found", NULL},
     {"redirect", 301, "Location: https://user:pw@other.example.com/api/v4/x?private_token=1\r\n",
      "", ERROR_UNREACHABLE,
-     "project a/b: GitLab redirects (301) to other.example.com/api/v4/x, which is not followed",
+     "project a/b: GitLab redirects (301) to https://other.example.com/api/v4/x, which is not "
+     "followed",
      "GITLAB_BASE_URL"},
     {"redirect to nowhere", 302, "", "", ERROR_UNREACHABLE,
      "project a/b: GitLab redirects (302) to nowhere, which is not followed", NULL},

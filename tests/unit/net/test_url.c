@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "net/url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct good {
@@ -101,12 +102,37 @@ static void compares_origins(void **state) {
     }
 }
 
+static void hides_what_may_be_secret(void **state) {
+    (void)state;
+    struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"https://h/a/b", "https://h/a/b"},
+        {"https://h/a?token=x#y", "https://h/a"},
+        {"https://h/a#access_token=x", "https://h/a"},
+        {"https://user:pa@ss@h:8443/a@b", "https://h:8443/a@b"},
+        {"//user:pw@h/a", "//h/a"},
+        {"user:pw@h/a", "h/a"},
+        {"https:\\\\user@h", "h"},
+        {"/users/@me", "/users/@me"},
+        {"https://h/\x1b[2J\xc3\xa4 b", "https://h/?[2J???b"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[64];
+        (void)snprintf(text, sizeof(text), "%s", cases[i].text);
+        url_hide_secrets(text);
+        assert_string_equal(text, cases[i].shown);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses),
         cmocka_unit_test(refuses),
         cmocka_unit_test(refuses_an_endless_text),
         cmocka_unit_test(compares_origins),
+        cmocka_unit_test(hides_what_may_be_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
