@@ -71,6 +71,7 @@ struct rollout_patience {
         deadlock_ms; /* the new pod waits for a GPU that an old pod of the service holds (60 s) */
     int64_t
         blocked_ms; /* without rights on pods: KServe says BlockedByFailedLoad so long (120 s) */
+    int64_t unknown_model_ms; /* VERIFY_ENDPOINT: a ready server does not know the model (60 s) */
 };
 extern const struct rollout_patience rollout_patience_default;
 

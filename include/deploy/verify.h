@@ -28,12 +28,13 @@ int verify_identity_read(struct verify_identity *out, const struct inputs *input
 void verify_identity_free(struct verify_identity *identity);
 
 struct verify_request {
-    const char *url;         /* base URL of the service */
-    const char *protocol;    /* "v1", "v2", "grpc-v2", …, or "" for runtimes that say nothing */
-    const char *model_name;  /* name under which the service knows the model */
-    bool model_is_given;     /* by the user, so it must be in a list of models */
-    const char *server_name; /* "" or the name and Host to ask for */
-    bool in_cluster;         /* no proxy */
+    const char *url;          /* base URL of the service */
+    const char *protocol;     /* "v1", "v2", "grpc-v2", …, or "" for runtimes that say nothing */
+    const char *model_name;   /* name under which the service knows the model */
+    bool model_is_given;      /* by the user, so it must be in a list of models */
+    const char *server_name;  /* "" or the name and Host to ask for */
+    bool in_cluster;          /* no proxy */
+    int64_t unknown_model_ms; /* see below; 0: until the deadline */
     const struct verify_identity *identity;
 };
 
@@ -45,7 +46,9 @@ struct verify_request {
  *
  * ANSWERED is the URL that answered (owned). What cannot pass by itself is final, ERROR_ROLLOUT
  * with a hint that names the parameter: a certificate that is refused (either side's), a login,
- * another redirect. ERROR_DEADLINE with the last answer otherwise; ERROR_CANCELED.
+ * another redirect. So is a server that is ready and for unknown_model_ms without a break does not
+ * know the model: a wrong VERIFY_MODEL_NAME would end at the deadline otherwise. ERROR_DEADLINE
+ * with the last answer otherwise; ERROR_CANCELED.
  */
 int verify_endpoint(char **answered, const struct verify_request *request, struct http_client *http,
                     const struct observer *observer, const struct deps *deps, int64_t deadline_ms,
@@ -82,6 +85,7 @@ int verify_paths(struct strings *out, enum verify_dialect dialect, const char *m
 enum verify_answer {
     VERIFY_ANSWERS, /* the model serves */
     VERIFY_ABSENT,  /* the server does not know the path */
+    VERIFY_UNKNOWN, /* the server serves, but does not know the model; it may load it later */
     VERIFY_LATER,   /* not yet */
     VERIFY_NEVER,   /* and asking again does not help */
 };
@@ -89,7 +93,8 @@ enum verify_answer {
 /*
  * Judges the answer to one of the paths of DIALECT. TROUBLE (owned) says in words what is wrong
  * with it, to be put behind the URL; untouched when it answers. MODEL_NAME is "" when any model
- * will do in a list.
+ * will do in a list. Servers that do not know a model say so in different ways to its own path
+ * (404, 400 of Triton), which is for the caller to tell from the path that is not known.
  */
 int verify_judge(enum verify_answer *out, char **trouble, enum verify_dialect dialect, int status,
                  const char *body, size_t length, const char *model_name, struct error **err);

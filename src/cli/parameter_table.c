@@ -346,7 +346,7 @@ const struct parameter parameters[] = {
      .help = "how often or how long trouble must last to end the run, comma-separated; defaults: "
              "crash-restarts=3 out-of-memory-kills=2 image-pull=60s mount=2m config-error=20s "
              "refused=60s deadlock=60s invalid-spec=30s blocked=2m nothing-created=60s "
-             "unschedulable=0s (0s: until TIMEOUT)",
+             "unknown-model=60s unschedulable=0s (0s: until TIMEOUT)",
      .help_zh = "判定失败前的容忍次数或时间，以逗号分隔，如 crash-restarts=5,image-pull=2m"},
     {.name = "ON_FAILURE",
      .type = PARAMETER_CHOICE, .group = GROUP_ROLLOUT,

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "deploy/outcome.h"
+#include "deploy/patience.h"
 #include "net/url.h"
 
 #include <stdio.h>
@@ -85,6 +86,7 @@ struct verifier {
 /* What came of it. Texts are owned. */
 struct answer {
     enum verify_answer kind;
+    int status; /* of the HTTP answer, 0 without one */
     char *url;
     char *trouble;     /* a whole clause: "https://… answers 503" */
     char *hint;        /* or NULL */
@@ -133,11 +135,16 @@ static int take_failure(struct answer *out, const struct verifier *verifier, str
 static int take_redirect(struct answer *out, const struct http_response *response,
                          struct error **err) {
     char location[LONGEST_LOCATION];
-    if (!http_header(response, "Location", location, sizeof(location)))
-        (void)snprintf(location, sizeof(location), "%s", "an unknown place");
-    text_make_printable(location);
+    bool known = http_header(response, "Location", location, sizeof(location));
+    if (!known)
+        location[0] = '\0';
+    cleanup_free char *shown = text_copy(known ? location : "an unknown place", err);
+    if (shown == NULL)
+        return -1;
+    if (known)
+        url_hide_secrets(shown);
     out->kind = VERIFY_NEVER;
-    out->trouble = text_format(err, "%s redirects to %s", out->url, location);
+    out->trouble = text_format(err, "%s redirects to %s", out->url, shown);
     if (out->trouble == NULL)
         return -1;
     cleanup_url struct url from = {0};
@@ -155,6 +162,7 @@ static int take_redirect(struct answer *out, const struct http_response *respons
 static int take_response(struct answer *out, const struct verifier *verifier,
                          enum verify_dialect dialect, const struct http_response *response,
                          struct error **err) {
+    out->status = response->status;
     if (response->status >= 300 && response->status < 400)
         return take_redirect(out, response, err);
     const struct verify_request *request = verifier->request;
@@ -205,11 +213,14 @@ static int ask_dialect(struct answer *out, const struct verifier *verifier,
     for (size_t i = 0; i < paths.count && result == 0; i++) {
         answer_free(out);
         result = ask(out, verifier, dialect, paths.items[i], err);
-        if (result == 0 && i > 0 && out->kind == VERIFY_ABSENT) {
-            out->kind = VERIFY_LATER;
+        if (result == 0 && i > 0 && (out->kind == VERIFY_ABSENT || out->status == 400))
+            out->kind = VERIFY_UNKNOWN;
+        if (result == 0 && out->kind == VERIFY_UNKNOWN)
             result =
-                set_hint(out, "VERIFY_MODEL_NAME is the name that the server gives the model", err);
-        }
+                set_hint(out,
+                         "VERIFY_MODEL_NAME is the name that the server gives the model; one that "
+                         "loads it later gets more time by PATIENCE=unknown-model=5m",
+                         err);
         if (out->kind != VERIFY_ANSWERS)
             break;
     }
@@ -278,8 +289,21 @@ static int follow(struct verifier *verifier, const struct answer *answer, struct
     return 0;
 }
 
+/* For how long the server has been without the model. Servers that load late get some time. */
+static bool is_unknown_for_good(int64_t *since, const struct answer *answer,
+                                const struct verifier *verifier) {
+    int64_t now = clock_now(verifier->deps->clock);
+    if (answer->kind != VERIFY_UNKNOWN)
+        *since = 0;
+    else if (*since == 0)
+        *since = now;
+    int64_t patience = verifier->request->unknown_model_ms;
+    return answer->kind == VERIFY_UNKNOWN && patience > 0 && now - *since >= patience;
+}
+
 static int ask_until_answered(struct answer *answer, struct verifier *verifier, const char *model,
                               struct error **err) {
+    int64_t unknown_since = 0;
     for (int64_t pause = FIRST_PAUSE_MS;;
          pause = pause * 2 < LONGEST_PAUSE_MS ? pause * 2 : LONGEST_PAUSE_MS) {
         answer_free(answer);
@@ -292,7 +316,7 @@ static int ask_until_answered(struct answer *answer, struct verifier *verifier, 
         }
         if (answer->kind == VERIFY_ANSWERS)
             return 0;
-        if (answer->kind == VERIFY_NEVER)
+        if (answer->kind == VERIFY_NEVER || is_unknown_for_good(&unknown_since, answer, verifier))
             return give_up(answer, ERROR_ROLLOUT, "cannot be verified", err);
         verifier->observer->progress(verifier->observer->user, STAGE_VERIFY, answer->trouble);
         if (pause_before_next(verifier, pause, answer, err) < 0)
@@ -368,6 +392,9 @@ int verify_outcome(struct outcome *outcome, const struct verify_stage *stage, st
     struct error *failure = NULL;
     if (service_url(&url, outcome, inputs, &failure) < 0)
         return fail(outcome, failure, err);
+    struct rollout_patience patience;
+    if (patience_of(&patience, inputs, err) < 0)
+        return -1;
     bool given = inputs->verify_model[0] != '\0';
     const struct verify_request request = {
         .url = url,
@@ -376,6 +403,7 @@ int verify_outcome(struct outcome *outcome, const struct verify_stage *stage, st
         .model_is_given = given,
         .server_name = inputs->verify_server_name,
         .in_cluster = inputs->verify == VERIFY_IN_CLUSTER,
+        .unknown_model_ms = patience.unknown_model_ms,
         .identity = stage->identity,
     };
     cleanup_free char *answered = NULL;

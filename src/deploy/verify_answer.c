@@ -65,19 +65,24 @@ static bool has_available_version(const json_t *versions) {
 }
 
 /* OpenAI: {"data": [{"id": …}]}; KServe's v1 list: {"models": [name or {"name": …}]} */
-static bool lists_model(const json_t *document, const char *model_name, bool *any) {
-    const json_t *list = json_object_get(document, "data");
-    if (!json_is_array(list))
-        list = json_object_get(document, "models");
-    *any = json_array_size(list) > 0;
+static const json_t *models_of(const json_t *document) {
+    const json_t *data = json_object_get(document, "data");
+    return json_is_array(data) ? data : json_object_get(document, "models");
+}
+
+static const char *name_of(const json_t *item) {
+    if (json_is_string(item))
+        return json_string_value(item);
+    const char *id = json_text_at(item, "id", NULL);
+    return id != NULL ? id : json_text_at(item, "name", NULL);
+}
+
+static bool lists_model(const json_t *document, const char *model_name) {
+    const json_t *list = models_of(document);
     size_t index = 0;
     const json_t *item = NULL;
     json_array_foreach(list, index, item) {
-        const char *id = json_is_string(item) ? json_string_value(item)
-                         : json_text_at(item, "id", NULL) != NULL
-                             ? json_text_at(item, "id", NULL)
-                             : json_text_at(item, "name", NULL);
-        if (model_name[0] == '\0' || text_equal(id, model_name))
+        if (model_name[0] == '\0' || text_equal(name_of(item), model_name))
             return true;
     }
     return false;
@@ -96,18 +101,44 @@ static int judge_v1(enum verify_answer *out, char **trouble, const json_t *docum
     return 0;
 }
 
+enum { MOST_NAMES = 3, LONGEST_NAME = 80 };
+
+/* "a, b and 3 more": what the server does serve. */
+static char *name_models(const json_t *document, struct error **err) {
+    const json_t *list = models_of(document);
+    cleanup_free char *names = text_copy("", err);
+    size_t index = 0;
+    const json_t *item = NULL;
+    json_array_foreach(list, index, item) {
+        const char *name = name_of(item);
+        if (names == NULL || index == MOST_NAMES)
+            break;
+        char *longer = text_format(err, "%s%s%.*s", names, index > 0 ? ", " : "", LONGEST_NAME,
+                                   name != NULL ? name : "?");
+        free(names);
+        names = longer;
+    }
+    if (names == NULL)
+        return NULL;
+    text_make_printable(names);
+    size_t count = json_array_size(list);
+    return count > MOST_NAMES ? text_format(err, "%s and %zu more", names, count - MOST_NAMES)
+                              : steal_pointer(names);
+}
+
 static int judge_list(enum verify_answer *out, char **trouble, const json_t *document,
                       const char *model_name, struct error **err) {
-    bool any = false;
-    if (lists_model(document, model_name, &any)) {
+    if (lists_model(document, model_name)) {
         *out = VERIFY_ANSWERS;
         return 0;
     }
-    if (!any)
+    if (json_array_size(models_of(document)) == 0)
         return say(out, VERIFY_LATER, trouble, "lists no model", err);
+    cleanup_free char *names = name_models(document, err);
     cleanup_free char *text =
-        text_format(err, "does not list a model named %s (VERIFY_MODEL_NAME)", model_name);
-    return text != NULL ? say(out, VERIFY_LATER, trouble, text, err) : -1;
+        names == NULL ? NULL
+                      : text_format(err, "serves %s, and no model named %s", names, model_name);
+    return text != NULL ? say(out, VERIFY_UNKNOWN, trouble, text, err) : -1;
 }
 
 static bool is_blank(const char *body, size_t length) {

@@ -116,6 +116,26 @@ def test_a_ready_server_without_the_model_is_not_enough(verify):
     assert "/v2/models/v2/ready answers 404" in run.log and "VERIFY_MODEL_NAME" in run.log
 
 
+@pytest.mark.parametrize("name, paths, answer", [
+    ("v2", {"/v2/health/ready": (200, b"")}, "/v2/models/qwen3/ready answers 404"),
+    ("v2", {"/v2/health/ready": (200, b""), "/v2/models/qwen3/ready": (400, b'{"error":"unknown model"}')}, "answers 400"),  # Triton
+    ("openai", OPENAI, "serves qwen2, and no model named qwen3"),
+])
+def test_a_model_that_the_server_does_not_know_ends_it_after_a_while(verify, name, paths, answer):
+    with Peer(serving(paths)) as peer:
+        run = verify.run(name, VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="qwen3", PATIENCE="unknown-model=1s", TIMEOUT="60s")
+    assert run.code == 7 and run.seconds < 30, run.log
+    assert answer in run.log and "VERIFY_MODEL_NAME" in run.log and "PATIENCE=unknown-model" in run.log, run.log
+    assert len(peer.requests) > 2, "it may be loaded later"
+
+
+def test_a_model_that_is_loaded_late(verify):
+    late = [(200, b""), (404, b""), (503, b""), (200, b""), (404, b"")]
+    with Peer(serving(V2, *late)) as peer:
+        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), PATIENCE="unknown-model=700ms")
+    assert run.code == 0, run.log
+
+
 def test_model_of_another_name(verify):
     paths = {"/v2/health/ready": (200, b""), "/v2/models/Qwen%2FQwen2/ready": (200, b"")}
     with Peer(serving(paths)) as peer:
@@ -296,9 +316,10 @@ def test_redirect_to_https_of_the_same_host_is_followed(verify, tls):
 
 
 def test_redirect_to_somewhere_else_ends_it(verify):
-    with Peer(serving({}, (302, b""), headers=["Location: https://login.example/auth?x=1"])) as peer:
+    with Peer(serving({}, (302, b""), headers=["Location: https://user:secret@login.example/auth?x=1"])) as peer:
         run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""))
     assert run.code == 7 and run.seconds < 5 and "redirects to https://login.example/auth" in run.log, run.log
+    assert "?x=1" not in run.log and "secret" not in run.log, run.log
 
 
 # ---- where ----

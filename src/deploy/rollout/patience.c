@@ -19,6 +19,7 @@ const struct rollout_patience rollout_patience_default = {
     .refused_ms = 60 * 1000,
     .deadlock_ms = 60 * 1000,
     .blocked_ms = 120 * 1000,
+    .unknown_model_ms = 60 * 1000,
 };
 
 enum { MOST_CRASHES = 1000, LONGEST_KEY = 40 };
@@ -45,6 +46,7 @@ static const struct field {
     {"refused", "refusedMs", offsetof(struct rollout_patience, refused_ms), false},
     {"deadlock", "deadlockMs", offsetof(struct rollout_patience, deadlock_ms), false},
     {"blocked", "blockedMs", offsetof(struct rollout_patience, blocked_ms), false},
+    {"unknown-model", "unknownModelMs", offsetof(struct rollout_patience, unknown_model_ms), false},
 };
 
 static int64_t get(const struct rollout_patience *patience, const struct field *field) {
@@ -114,7 +116,7 @@ static int unknown_key(const char *key, struct problems *problems, struct error 
             ? text_format(err, "did you mean %s?", nearest)
             : text_copy("one of crash-restarts, out-of-memory-kills, image-pull, mount, "
                         "unschedulable, invalid-spec, config-error, nothing-created, "
-                        "refused, deadlock, blocked",
+                        "refused, deadlock, blocked, unknown-model",
                         err);
     if (hint == NULL)
         return -1;
