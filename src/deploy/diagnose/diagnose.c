@@ -57,15 +57,25 @@ static const char *value_of(const struct diagnosis_value *values, size_t count, 
     return NULL;
 }
 
+/* Rows of a server's table become a phrase: no runs of blanks, no bars around it. */
+static void squeeze(char *text) {
+    char *to = text;
+    for (const char *from = text + (text[0] == '|' ? strspn(text, " |") : 0); *from != '\0'; from++)
+        if (*from != ' ' || to == text || to[-1] != ' ')
+            *to++ = *from;
+    *to = '\0';
+}
+
 /* NEXT is what the template goes on with. */
 static int append_value(struct buffer *out, const char *value, char next, struct error **err) {
     cleanup_free char *clean = redact_text(value, err);
     if (clean == NULL)
         return -1;
     text_make_printable(clean);
+    squeeze(clean);
     size_t length = strlen(clean);
-    while (length > 0 &&
-           (strchr(" ,;:", clean[length - 1]) != NULL || (clean[length - 1] == '.' && next == '.')))
+    while (length > 0 && (strchr(" ,;:|", clean[length - 1]) != NULL ||
+                          (clean[length - 1] == '.' && next == '.')))
         clean[--length] = '\0';
     buffer_append(out, clean, text_utf8_prefix(clean, LONGEST_VALUE));
     if (length > LONGEST_VALUE)

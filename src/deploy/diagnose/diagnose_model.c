@@ -30,7 +30,8 @@ const struct diagnosis_rule diagnose_storage[] = {
     {.any = {"401 Client Error", "401 Unauthorized", "returned error: 401", "status code 401",
              "HTTP Error 401", "HTTP 401", "Invalid username or password",
              "Authentication failed for", "could not read Username", "HTTP Basic: Access denied",
-             "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unable to locate credentials"},
+             "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unable to locate credentials",
+             "ClientAuthenticationError"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelDownloadUnauthorized",
      .cause = "The model's server refuses the login with which {storage_uri|the model} is "
@@ -39,7 +40,7 @@ const struct diagnosis_rule diagnose_storage[] = {
      .hint = "Renew the token that the storage initializer uses in namespace {namespace}, and "
              "check MODEL_REPO."},
     {.any = {"403 Client Error", "403 Forbidden", "returned error: 403", "status code 403",
-             "HTTP Error 403", "HTTP 403", "AccessDenied", "(403)"},
+             "HTTP Error 403", "HTTP 403", "AccessDenied", "(403)", "Forbidden: 403"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelDownloadForbidden",
      .cause = "The account with which {storage_uri|the model} is downloaded may not read it (403).",
@@ -66,12 +67,32 @@ const struct diagnosis_rule diagnose_storage[] = {
      .cause = "The model {storage_uri} is not there (404).",
      .hint = "Check MODEL_REPO (or STORAGE_URI), and that the account that downloads it may see "
              "it."},
+    {.any = {"Git LFS is not enabled"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "LfsDisabled",
+     .cause = "The model's server does not hand out the large files of the model: Git LFS is off "
+              "there.",
+     .hint =
+         "Have Git LFS switched on for the project (GitLab: Settings, General, Visibility), and "
+         "push the files: git lfs push --all origin."},
+    {.any = {"500 Server Error", "502 Server Error", "503 Server Error", "504 Server Error",
+             "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable",
+             "504 Gateway Time", "returned error: 50", "too many 50"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelServerBroken",
+     .cause = "The server that has the model answers with an error of its own: {line}.",
+     .hint = "Run again when that server is well."},
     {.all = {"fatal: repository", "not found"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelNotFound",
      .cause = "The model {storage_uri} is not there.",
      .hint = "Check MODEL_REPO (or STORAGE_URI), and that the account that downloads it may see "
              "it."},
+    {.all = {"Local path", "does not exist"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelNotFound",
+     .cause = "There is no such folder in the claim that holds the model: {line}.",
+     .hint = "Check the folder in STORAGE_URI (pvc://CLAIM/FOLDER), and what is in the claim."},
     {.any = {"No model found in", "Cannot locate source uri"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelNotFound",
@@ -173,6 +194,18 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The model cannot be spread evenly over this number of GPUs: {line}.",
      .hint = "Set NVIDIA_GPUALLOC (or NVIDIA_GPU) to a number that divides the model's attention "
              "heads, such as 1, 2 or 4."},
+    {.any = {"required GPUs exceeds the total number", "larger than the number of available GPUs",
+             "cannot be larger than the number of available"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "TooFewGpus",
+     .cause = "The model server is told to use more GPUs than its pod has: {line}.",
+     .hint = "Raise NVIDIA_GPUALLOC (or NVIDIA_GPU), or lower the number in the runtime {runtime} "
+             "(vLLM: --tensor-parallel-size)."},
+    {.any = {"uncorrectable ECC error", "GPU is lost", "fallen off the bus"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "GpuFaulty",
+     .cause = "The GPU of the node is faulty, or needs a reset: {line}.",
+     .hint = "Have an administrator check that GPU, and close the node for new pods meanwhile."},
     {.any = {"driver on your system is too old", "CUDA driver version is insufficient",
              "forward compatibility was attempted", "unsatisfied condition: cuda"},
      .weight = DIAGNOSIS_PERSISTENT,
@@ -193,7 +226,7 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The model server wants a GPU and sees none.",
      .hint = ASK_FOR_GPU},
     {.any = {"no kernel image is available", "only supported on GPUs with compute capability",
-             "compute capability"},
+             "compute capability", "is not supported for the current GPU"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "GpuTooOld",
      .cause = "The GPU is too old for what the model server wants to do on it: {line}.",
@@ -221,7 +254,8 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The model server needs more main memory than it may have ({limit|no limit is set}).",
      .hint = "Raise MEMORY_LIMIT (now {limit|not set})."},
     {.any = {"HeaderTooLarge", "git-lfs.github.com/spec", "Error while deserializing header",
-             "InvalidHeaderDeserialization", "MetadataIncompleteBuffer"},
+             "InvalidHeaderDeserialization", "MetadataIncompleteBuffer",
+             "invalid magic characters"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelFilesBroken",
      .cause = "The model's weight files are incomplete, or are only pointers to the real files "
@@ -248,7 +282,9 @@ const struct diagnosis_rule diagnose_server[] = {
      .hint =
          "Check that the repository has that file at this commit, and that the runtime {runtime} "
          "looks in the right folder."},
-    {.all = {"does not appear to have a file named"},
+    {.any = {"does not appear to have a file named", "Error no file named",
+             "Can't load tokenizer for", "Can't load the configuration of",
+             "Cannot find any model weights", "Invalid URI specified for model"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelFilesMissing",
      .cause = "The model lacks a file that the model server needs: {line}.",
@@ -268,6 +304,34 @@ const struct diagnosis_rule diagnose_server[] = {
      .reason = "WrongArchitecture",
      .cause = "The image of the model server is not made for the processor of the node.",
      .hint = "Choose a runtime for this processor with RUNTIME_NAME."},
+    {.all = {"UNAVAILABLE:", "failed to load all models"}, /* Triton's table of models */
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelNotLoaded",
+     .cause = "The model server cannot load the model: {line}.",
+     .hint =
+         "Check that the model is made for the runtime {runtime} (format, backend, version), or "
+         "choose another one with RUNTIME_NAME."},
+    {.any = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "You are trying to access a gated",
+             "We couldn't connect to 'https://huggingface.co"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelFilesMissing",
+     .cause = "The model server wants something from the Hub that is not among the model's files: "
+              "{line}.",
+     .hint = "Add it to the repository, and check that the runtime {runtime} loads the model from "
+             "/mnt/models."},
+    {.any = {"NCCL error", "ncclSystemError", "ncclUnhandledCudaError"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "GpuCommunicationFailed",
+     .cause = "The GPUs of the model server cannot exchange data (NCCL): {line}.",
+     .hint = "Set HOST_IPC=true, which gives them shared memory, or use one card "
+             "(NVIDIA_GPUALLOC=1); NCCL_DEBUG=INFO in ENV makes the log say more."},
+    {.any = {"PermissionError: [Errno 13]",
+             "OSError: [Errno 30]"}, /* not what is merely warned of */
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "NotWritable",
+     .cause = "The model server may not write where it wants to: {line}.",
+     .hint = "Lead it to /tmp with ENV (such as HF_HOME=/tmp), or correct securityContext and "
+             "volumes of the runtime {runtime}."},
     {.any = {"ModuleNotFoundError", "ImportError:"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ServerBroken",

@@ -48,6 +48,12 @@ const struct diagnosis_rule diagnose_mount[] = {
      .cause = "The pod cannot start because a key that it mounts is missing: {text}.",
      .hint = "Add that key in namespace {namespace}, or remove its volume from the runtime "
              "{runtime}."},
+    {.all = {"no runtime for", "is configured"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "RuntimeClassMissing",
+     .cause = "The node does not have the container runtime that the pod asks for: {text}.",
+     .hint = "Correct runtimeClassName in the runtime {runtime}, or have an administrator set that "
+             "container runtime up on the nodes."},
     {.any = {"pod sandbox", "failed to setup network", "plugin type="},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "PodSandboxFailed",

@@ -184,6 +184,11 @@ const struct diagnosis_rule diagnose_scheduling[] = {
      .reason = "NodesCordoned",
      .cause = "{who} {are} closed for new pods by an administrator (cordoned)",
      .hint = "Wait until the nodes are opened again."},
+    {.any = {"untolerated taint(s)"}, /* since Kubernetes 1.34, which of them is not said */
+     .reason = "UntoleratedTaint",
+     .cause = "{who} {are} reserved for other pods, or not ready (a taint)",
+     .hint = "See the nodes' taints (kubectl describe nodes): add a toleration to the runtime "
+             "{runtime}, or have the taint removed."},
     {.any = {"untolerated taint", "had taint"},
      .reason = "UntoleratedTaint",
      .cause = "{who} {are} reserved for other pods (taint {detail})",

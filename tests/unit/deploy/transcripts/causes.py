@@ -183,6 +183,61 @@ def vllm_no_cache_blocks():
 
 
 @cause
+def tokenizer_missing():
+    return server_log("tokenizer-missing", TRACE + "OSError: Can't load tokenizer for '/mnt/models'. If you were trying to load it from "
+                      "'https://huggingface.co/models', make sure you don't have a local directory with the same name.\n" + ROOT_CAUSE,
+                      "ModelFilesMissing", "lacks a file that the model server needs: OSError: Can't load tokenizer", "Add that file")
+
+
+@cause
+def too_few_gpus():
+    return server_log("too-few-gpus", TRACE + "ValueError: The number of required GPUs exceeds the total number of available GPUs in the "
+                      "placement group.\n" + ROOT_CAUSE, "TooFewGpus", "told to use more GPUs than its pod has", "Raise NVIDIA_GPUALLOC")
+
+
+@cause
+def gpu_faulty():
+    return server_log("gpu-faulty", TRACE + "RuntimeError: CUDA error: uncorrectable ECC error encountered\n" + ROOT_CAUSE, "GpuFaulty",
+                      "The GPU of the node is faulty", "administrator")
+
+
+@cause
+def nccl():
+    return server_log("nccl", TRACE + "torch.distributed.DistBackendError: NCCL error in: /pytorch/torch/csrc/distributed/c10d/NCCLUtils.cpp:77, "
+                      "unhandled system error (run with NCCL_DEBUG=INFO for details), NCCL version 2.21.5\n" + ROOT_CAUSE,
+                      "GpuCommunicationFailed", "cannot exchange data (NCCL)", "HOST_IPC=true")
+
+
+@cause
+def triton_model_not_loaded():
+    return server_log("triton-model-not-loaded", "| Model | Version | Status |\n| qwen  | 1       | UNAVAILABLE: Internal: unable to load shared "
+                      "library: libtorch.so: cannot open shared object file |\nerror: creating server: Internal - failed to load all models\n",
+                      "ModelNotLoaded", "UNAVAILABLE: Internal: unable to load shared library", "RUNTIME_NAME")
+
+
+@cause
+def cache_not_writable():
+    """What libraries merely warn of is not the cause."""
+    return server_log("cache-not-writable", "mkdir -p failed for path /.config/matplotlib: [Errno 13] Permission denied: '/.config/matplotlib'\n"
+                      "Traceback (most recent call last):\nPermissionError: [Errno 13] Permission denied: '/.cache/vllm'\n", "NotWritable",
+                      "may not write where it wants to: PermissionError: [Errno 13] Permission denied: '/.cache/vllm'", "ENV")
+
+
+@cause
+def warned_of_a_cache():
+    return server_log("warned-of-a-cache", "mkdir -p failed for path /.config/matplotlib: [Errno 13] Permission denied: '/.config/matplotlib'\n"
+                      "Traceback (most recent call last):\nKeyError: 'model.layers.0.self_attn.qkv_proj.weight'\n", "CrashLoopBackOff",
+                      "crashes each time it is started: KeyError: 'model.layers.0", "last log lines")
+
+
+@cause
+def asks_the_hub():
+    return server_log("asks-the-hub", TRACE + "huggingface_hub.errors.LocalEntryNotFoundError: An error happened while trying to locate the file "
+                      "on the Hub and we cannot find the requested files in the local cache.\n" + ROOT_CAUSE, "ModelFilesMissing",
+                      "wants something from the Hub that is not among the model's files", "/mnt/models")
+
+
+@cause
 def vllm_context_too_long():
     return server_log("vllm-context-too-long", TRACE + "ERROR 11-26 00:01:02 [core.py:632] ValueError: To serve at least one request with the "
                       "models's max seq len (131072), (16.00 GiB KV cache is needed, which is larger than the available KV cache memory (4.91 "
@@ -356,6 +411,25 @@ def download_tls():
 
 
 @cause
+def download_server_broken():
+    return download("download-server-broken", "requests.exceptions.RetryError: HTTPSConnectionPool(host='hub.example.com', port=443): Max retries "
+                    "exceeded with url: /api/models/demo/qwen (Caused by ResponseError('too many 502 error responses'))", "ModelServerBroken",
+                    "answers with an error of its own", "Run again")
+
+
+@cause
+def download_lfs_off():
+    return download("download-lfs-off", "batch response: Git LFS is not enabled on this GitLab server, contact your admin.\nerror: failed to fetch "
+                    "some objects from 'https://gitlab.example.com/demo/qwen.git/info/lfs'", "LfsDisabled", "Git LFS is off there", "switched on")
+
+
+@cause
+def download_no_such_folder():
+    return download("download-no-such-folder", "RuntimeError: Local path /mnt/pvc/qwen does not exist.", "ModelNotFound",
+                    "no such folder in the claim", "pvc://CLAIM/FOLDER")
+
+
+@cause
 def download_dns():
     return download("download-dns", "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='hub.example.com', port=443): Max retries "
                     "exceeded with url: /api (Caused by NameResolutionError(\"<urllib3.connection.HTTPSConnection object>: Failed to resolve "
@@ -461,6 +535,12 @@ def image_dns():
     return pull("image-dns", f'rpc error: code = Unknown desc = failed to pull and unpack image "{IMAGE}": failed to resolve reference "{IMAGE}": '
                 'failed to do request: Head "https://registry.example.com/v2/aml/vllm/manifests/0.9.2": dial tcp: lookup registry.example.com '
                 "on 10.96.0.10:53: no such host", "ImagePullDns", "its name does not resolve (DNS)", "DNS of the nodes", wait=60)
+
+
+@cause
+def image_forbidden_by_crio():
+    return pull("image-forbidden-by-crio", f"rpc error: code = Unknown desc = initializing source docker://{IMAGE}: Requesting bearer token: "
+                "invalid status code from registry 403 (Forbidden)", "ImagePullUnauthorized", "asks for another login", "imagePullSecret")
 
 
 @cause
@@ -629,6 +709,14 @@ def old_taint_text():
 
 
 @cause
+def taints_without_names():
+    """Kubernetes 1.34 no longer says which, and nodes that are not ready look the same."""
+    return pending("taints-without-names", "0/2 nodes are available: 2 node(s) had untolerated taint(s). no new claims to deallocate, "
+                   "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.", "UntoleratedTaint",
+                   "all are reserved for other pods, or not ready (a taint)", "kubectl describe nodes")
+
+
+@cause
 def nodes_not_ready():
     return pending("nodes-not-ready", "0/2 nodes are available: 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
                    "NodesNotReady", "all are not working (not ready)", "administrator")
@@ -775,6 +863,13 @@ def sandbox():
     return mount("sandbox", "FailedCreatePodSandBox", 'Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for '
                  'sandbox "a1": plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized: Unauthorized',
                  "PodSandboxFailed", "cannot set up the pod's network", "network plugin")
+
+
+@cause
+def no_such_runtime_class():
+    return mount("no-such-runtime-class", "FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get "
+                 'sandbox runtime: no runtime for "nvidia" is configured', "RuntimeClassMissing",
+                 "does not have the container runtime that the pod asks for", "runtimeClassName")
 
 
 @cause
