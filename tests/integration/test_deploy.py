@@ -12,7 +12,7 @@ import pytest
 from harness.gitlab_faults import Status
 from harness.kubeconfig import token_file_user
 from harness.model_repository import qwen_files, readme
-from harness.process import AT_ONCE
+from harness.process import AT_ONCE, free_port
 from harness.scenario import Gate, Scenario
 
 HASH = "deploy-inference-service.cpaas.io/content-hash"
@@ -226,6 +226,16 @@ def test_rights_of_the_scripts_document_are_enough_and_a_missing_one_is_named(pl
     assert run.code == 5, run.log
     for word in ("inferenceservices", "secrets", "configmaps", "clusterservingruntimes", place.namespace, "rbac"):
         assert word in run.log, word
+
+
+def test_a_gitlab_that_does_not_answer_is_told_with_where_its_address_came_from(place, gitlab):
+    closed = f"127.0.0.1:{free_port()}"
+    place.cluster.client.patch("ConfigMap", "aml-image-builder-config", place.namespace, {"data": {"MODEL_REPO_GIT_BASE": closed}})
+    run = place.deploy()
+    assert run.code == 9, run.log
+    text = " ".join(run.log.split())
+    assert "connection refused" in text
+    assert f"https://{closed} comes from ConfigMap {place.namespace}/aml-image-builder-config" in text
 
 
 # ---- deadline, signals, API server restarts ----

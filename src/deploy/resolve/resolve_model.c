@@ -4,6 +4,7 @@
 #include "model/git.h"
 #include "model/gitlab.h"
 #include "model/uri.h"
+#include "net/url.h"
 
 #include <string.h>
 
@@ -54,6 +55,20 @@ static int explain_anonymous(const struct gitlab_access *access, struct error **
     return -1;
 }
 
+/* Whoever reads "connection refused" wants to know where that address came from. */
+static void explain_unreachable(const struct gitlab_access *access, struct error **err) {
+    bool silent = err != NULL && *err != NULL && (*err)->kind == ERROR_UNREACHABLE &&
+                  (*err)->http_status == 0 && (*err)->hint == NULL;
+    cleanup_free char *address = silent ? text_copy(access->base_url, NULL) : NULL;
+    if (address == NULL)
+        return;
+    url_hide_secrets(address);
+    error_hint(err,
+               "the address %s comes from %s; check that GitLab runs there, and that firewalls and "
+               "proxies (HTTPS_PROXY, NO_PROXY) let it be reached from here",
+               address, text_is_empty(access->origin) ? "the parameters" : access->origin);
+}
+
 static int ask_gitlab(struct model *out, const struct question *question,
                       const struct model_request *request, struct error **err) {
     const struct gitlab_access *access = question->access;
@@ -65,8 +80,10 @@ static int ask_gitlab(struct model *out, const struct question *question,
                                               question->inputs->gitlab_skip_verification,
                                           .request_timeout_ms = question->request_timeout_ms};
     if (gitlab_resolve(out, request, &gitlab, question->http, question->deps, question->deadline_ms,
-                       err) < 0)
+                       err) < 0) {
+        explain_unreachable(access, err);
         return explain_anonymous(access, err);
+    }
     return 0;
 }
 
