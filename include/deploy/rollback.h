@@ -31,8 +31,8 @@ void rollback_run(struct outcome *outcome, const struct rollback *rollback);
 /*
  * The document that brings back BEFORE: its spec, labels and annotations, without what servers
  * write (status, managedFields, kubectl's annotation). The deployment mode stays the one of NOW
- * (the object as just read), since KServe refuses any other; NOW's resourceVersion goes with it, so
- * that a change that comes in between is refused. Pure.
+ * (the object as just read), since KServe refuses any other. That nobody changes it in between is
+ * for the apply to see (kube_apply.exact). Pure.
  */
 int rollback_document(json_t **out, const json_t *before, const json_t *now, struct error **err);
 

@@ -37,7 +37,6 @@ int rollback_document(json_t **out, const json_t *before, const json_t *now, str
         copy_member(metadata, old, "namespace", err) < 0 ||
         copy_member(metadata, old, "labels", err) < 0 ||
         copy_member(metadata, old, "annotations", err) < 0 ||
-        copy_member(metadata, json_at(now, "metadata", NULL), "resourceVersion", err) < 0 ||
         copy_member(document, before, "spec", err) < 0 || keep_mode(metadata, now, err) < 0)
         return -1;
     json_object_del(json_object_get(metadata, "annotations"),
