@@ -183,7 +183,7 @@ class TestReplay:
     def test_every_patience_is_described(self, tmp_path):
         page = (TRANSCRIPTS / "README.md").read_text()
         told = dict(re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \| \d", page, re.M))
-        assert len(told) == 11
+        assert len(told) == 12
         for key, name in told.items():
             known = replay(tmp_path, f'{{"transcript": 1, "target": {{"name": "q"}}, "patience": {{"{key}": 1}}}}\n', PATIENCE=f"{name}={'1' if 'Ms' not in key else '1s'}")
             assert known.code == 8, known.log

@@ -288,7 +288,7 @@ def test_cancel_descriptor_ends_a_batch_at_once():
 
 def test_cancel_descriptor_ends_a_pause_between_attempts():
     with Peer(always(503, b"", "Retry-After: 20")) as peer:
-        tool = Tool({"batches": [[{"url": peer.url(), "attempts": 3}]]}, cancelable=True)
+        tool = Tool({"batches": [[{"url": peer.url(), "attempts": 3, "longest_ms": 30000}]]}, cancelable=True)
         while not peer.requests:
             time.sleep(0.01)
         start = tool.cancel()
@@ -320,7 +320,7 @@ def test_429_waits_as_long_as_the_server_says(form):
 
 def test_retry_after_beyond_the_deadline_is_not_waited_for():
     with Peer(always(429, b"Retry later", "Retry-After: 20")) as peer:
-        result = fetch({"url": peer.url(), "attempts": 4}, deadline_ms=10000).result
+        result = fetch({"url": peer.url(), "attempts": 4, "longest_ms": 30000}, deadline_ms=10000).result
         assert len(peer.requests) == 1
     assert (result["status"], result["body"], result["attempts"]) == (429, "Retry later", 1)
     assert result["took_ms"] < AT_ONCE * 1000
