@@ -3,20 +3,17 @@
 #include "base/text.h"
 #include "deploy/names.h"
 #include "deploy/quantity.h"
+#include "deploy/resource_parameter.h"
 
 #include <string.h>
 
 static const char example[] = "for example RESOURCE_LIMITS=huawei.com/Ascend910B3=1";
 
-/* Standard resources have parameters of their own. */
+/* Standard resources, whose names have no domain, have parameters of their own. */
 static const char *parameter_of(const char *resource) {
-    if (strcmp(resource, "cpu") == 0)
-        return "CPU_LIMIT";
-    if (strcmp(resource, "memory") == 0)
-        return "MEMORY_LIMIT";
-    if (strcmp(resource, "ephemeral-storage") == 0)
-        return "EPHIMERAL_STORAGE_SIZE";
-    return NULL;
+    const char *parameter = resource_parameter(resource, false);
+    bool own = strchr(resource, '/') == NULL && strcmp(parameter, "RESOURCE_LIMITS") != 0;
+    return own ? parameter : NULL;
 }
 
 static int check_value(const char *name, const char *value, struct problems *problems,

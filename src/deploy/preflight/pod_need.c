@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "deploy/resource_parameter.h"
 #include "deploy/runtime.h"
 
 #include <stdio.h>
@@ -106,23 +107,7 @@ bool pod_need_sum(struct quantity *out, const json_t *containers, const char *si
 }
 
 const char *pod_need_parameter(const char *resource, const char *side) {
-    static const struct {
-        const char *resource;
-        const char *request;
-        const char *limit;
-    } parameters[] = {
-        {"cpu", "CPU_REQUEST", "CPU_LIMIT"},
-        {"memory", "MEMORY_REQUEST", "MEMORY_LIMIT"},
-        {"ephemeral-storage", "EPHIMERAL_STORAGE_SIZE", "EPHIMERAL_STORAGE_SIZE"},
-        {"nvidia.com/gpu", "NVIDIA_GPU", "NVIDIA_GPU"},
-        {"nvidia.com/gpualloc", "NVIDIA_GPUALLOC", "NVIDIA_GPUALLOC"},
-        {"nvidia.com/gpucores", "NVIDIA_GPUCORES", "NVIDIA_GPUCORES"},
-        {"nvidia.com/gpumem", "NVIDIA_GPUMEM", "NVIDIA_GPUMEM"},
-    };
-    for (size_t i = 0; i < array_length(parameters); i++)
-        if (strcmp(parameters[i].resource, resource) == 0)
-            return strcmp(side, "limits") == 0 ? parameters[i].limit : parameters[i].request;
-    return "RESOURCE_LIMITS";
+    return resource_parameter(resource, strcmp(side, "limits") != 0);
 }
 
 static bool is_bytes(const char *resource) {

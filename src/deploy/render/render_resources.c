@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "deploy/quantity.h"
+#include "deploy/resource_parameter.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,28 +65,11 @@ static struct side merged(const json_t *ours, const json_t *runtimes, const char
     return side;
 }
 
-/* Where an amount of ours comes from. */
-static const char *parameter_of(const char *resource, bool request) {
-    static const struct {
-        const char *resource;
-        const char *request;
-        const char *limit;
-    } parameters[] = {
-        {"cpu", "CPU_REQUEST", "CPU_LIMIT"},
-        {"memory", "MEMORY_REQUEST", "MEMORY_LIMIT"},
-        {"ephemeral-storage", "", "EPHIMERAL_STORAGE_SIZE"},
-    };
-    for (size_t i = 0; i < array_length(parameters); i++)
-        if (strcmp(parameters[i].resource, resource) == 0)
-            return request ? parameters[i].request : parameters[i].limit;
-    return "RESOURCE_LIMITS";
-}
-
 static int refuse(const struct side *request, const struct side *limit, const char *runtime,
                   struct error **err) {
     const struct side *ours = request->ours ? request : limit;
     const struct side *theirs = request->ours ? limit : request;
-    const char *parameter = parameter_of(ours->resource, request->ours);
+    const char *parameter = resource_parameter(ours->resource, request->ours);
     cleanup_free char *clash =
         request->ours ? text_format(err, "limits %s to %s", theirs->resource, theirs->text)
                       : text_format(err, "requests %s of %s", theirs->text, theirs->resource);
@@ -96,8 +80,8 @@ static int refuse(const struct side *request, const struct side *limit, const ch
         "%s is %s but runtime %s %s: KServe merges them, and a request must not be larger than "
         "its limit",
         parameter, ours->text, runtime, clash);
-    const char *other = parameter_of(ours->resource, !request->ours);
-    if (other[0] == '\0')
+    const char *other = resource_parameter(ours->resource, !request->ours);
+    if (strcmp(other, parameter) == 0) /* disk has one for both */
         return error_hint(err, "raise %s", parameter);
     return error_hint(err, "set %s too, it replaces the runtime's value", other);
 }
