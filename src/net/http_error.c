@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { CAUSE_SIZE = CURL_ERROR_SIZE + 128 };
 
@@ -187,6 +188,31 @@ static void judge_break(struct verdict *verdict, const struct http_failure *fail
             failure->received, words);
 }
 
+/*
+ * libcurl says "Failed to connect to NAME port N": true, with NAME:N in PROXY, when that is not the
+ * server that was asked. A default port is not part of failure->host.
+ */
+static bool is_proxy_refusal(char proxy[CURL_ERROR_SIZE], const struct http_failure *failure,
+                             const char *text) {
+    static const char begin[] = "Failed to connect to ";
+    if (!text_has_prefix(text, begin) || failure->host == NULL)
+        return false;
+    const char *name = text + strlen(begin);
+    const char *port = strstr(name, " port ");
+    if (port == NULL)
+        return false;
+    int digits = (int)strspn(port + 6, "0123456789");
+    bool v6 = memchr(name, ':', (size_t)(port - name)) != NULL;
+    (void)snprintf(proxy, CURL_ERROR_SIZE, "%s%.*s%s:%.*s", v6 ? "[" : "", (int)(port - name), name,
+                   v6 ? "]" : "", digits, port + 6);
+    size_t length = strlen(proxy) - (size_t)digits - 1;
+    if (strncasecmp(proxy, failure->host, length) != 0)
+        return true;
+    const char *rest = failure->host + length;
+    rest += *rest == '.' ? 1 : 0; /* a fully qualified name: libcurl takes the dot away */
+    return *rest != '\0' && !text_equal(rest, proxy + length);
+}
+
 static void judge_refusal(struct verdict *verdict, const struct http_failure *failure,
                           const char *text) {
     static const char *const proxy[] = {"proxy scheme", "proxy syntax", NULL};
@@ -197,6 +223,12 @@ static void judge_refusal(struct verdict *verdict, const struct http_failure *fa
     }
     const char *words = errno_words(failure->os_errno);
     verdict->failure = RETRY_NOT_SENT;
+    char other[CURL_ERROR_SIZE];
+    if (is_proxy_refusal(other, failure, text)) {
+        say(verdict, "the proxy %s cannot be reached (%s)", other, words != NULL ? words : text);
+        verdict->hint = "Check the proxy settings (HTTPS_PROXY, NO_PROXY).";
+        return;
+    }
     say(verdict, "%s", words != NULL ? words : text);
 }
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.process import AT_ONCE
+from harness.process import AT_ONCE, free_port
 from net_peer import Peer, Tool, always, fetch, in_turn, one_by_one, run
 
 INTERNAL, PARAMETER, DEADLINE, UNREACHABLE, CANCELED = 0, 1, 7, 8, 9
@@ -507,6 +507,15 @@ def test_cancel_descriptor_ends_the_wait_for_streams():
         took = time.monotonic() - start
     assert outcome.of("wait")[0]["result"] == "canceled"
     assert took < AT_ONCE
+
+
+def test_a_proxy_that_is_down_is_not_taken_for_the_server():
+    closed = free_port()
+    error = fetch({"url": "https://server.example.com:6443/", "proxy": f"http://127.0.0.1:{closed}", "server": "GitLab", "attempts": 1}).error
+    assert error["message"] == f"GitLab (server.example.com:6443): the proxy 127.0.0.1:{closed} cannot be reached (connection refused)"
+    assert "HTTPS_PROXY" in error["hint"]
+    down = fetch({"url": f"https://127.0.0.1:{closed}/", "server": "GitLab", "attempts": 1}).error
+    assert down["message"] == f"GitLab (127.0.0.1:{closed}): connection refused"
 
 
 # ---- secrets ----
