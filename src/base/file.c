@@ -40,6 +40,8 @@ static int system_read(void *user, const char *path, struct buffer *out, struct 
         int result = buffer_append(out, chunk, (size_t)length);
         if (out->secret)
             memory_wipe(chunk, sizeof(chunk));
+        if (out->too_long) /* whoever named the file can name another one */
+            return error_new(err, ERROR_PARAMETER, "%s is longer than %zu bytes", path, out->limit);
         if (result < 0)
             return buffer_check(out, path, err);
     }

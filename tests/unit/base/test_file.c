@@ -69,6 +69,7 @@ static void reading_is_bounded(void **state) {
     assert_null(file_read_text(&file_system, path, 6, &error));
     assert_true(text_has_prefix(error->message, path));
     assert_true(text_has_suffix(error->message, " is longer than 6 bytes"));
+    assert_int_equal(error->kind, ERROR_PARAMETER);
     assert_int_equal(unlink(path), 0);
 }
 
