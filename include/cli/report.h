@@ -5,6 +5,9 @@
 #include "cli/application.h"
 #include "deploy/outcome.h"
 
+/* A --results-dir that is not there is an ERROR_PARAMETER: at the start, not after the rollout. */
+int report_check(const struct application *application, struct error **err);
+
 /*
  * Writes the results of OUTCOME to --results-dir (default: Tekton's directory when it exists),
  * shows the success or the evidence, and returns RESULT: 0, or -1 with FAILURE in *err. Results

@@ -29,7 +29,7 @@ static int run_deploy(struct application *application, struct outcome *outcome,
 /* Results are written whatever happened: an error before the first request is an outcome too. */
 int command_deploy(struct application *application, struct error **err) {
     cleanup_outcome struct outcome outcome = {.state = OUTCOME_FAILED};
-    if (outcome_init(&outcome, err) < 0)
+    if (report_check(application, err) < 0 || outcome_init(&outcome, err) < 0)
         return -1;
     struct error *failure = NULL;
     int result = run_deploy(application, &outcome, &failure);

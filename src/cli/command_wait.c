@@ -79,7 +79,7 @@ static int wait_on_cluster(struct application *application, struct outcome *outc
 
 int command_wait(struct application *application, struct error **err) {
     cleanup_outcome struct outcome outcome = {.state = OUTCOME_FAILED};
-    if (outcome_init(&outcome, err) < 0)
+    if (report_check(application, err) < 0 || outcome_init(&outcome, err) < 0)
         return -1;
     struct error *failure = NULL;
     bool replay = application->invocation->settings.replay[0] != '\0';

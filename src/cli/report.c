@@ -31,6 +31,20 @@ static size_t directory_length(const char *path) {
     return strlen(path);
 }
 
+int report_check(const struct application *application, struct error **err) {
+    const char *given = results_directory(application);
+    if (given == NULL)
+        return 0;
+    cleanup_free char *directory = text_format(err, "%.*s", (int)directory_length(given), given);
+    if (directory == NULL)
+        return -1;
+    const struct file_access *files = application->deps->files;
+    if (files->is_directory(files->user, directory))
+        return 0;
+    error_new(err, ERROR_PARAMETER, "--results-dir %s is no directory", directory);
+    return error_hint(err, "make it first, or --results-dir none writes no results");
+}
+
 static int write_results(struct application *application, const struct outcome *outcome,
                          struct error **err) {
     const char *given = results_directory(application);

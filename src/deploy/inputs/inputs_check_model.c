@@ -173,6 +173,32 @@ static int check_storage_uri(const struct inputs *inputs, struct problems *probl
     return inputs_check_overrides(inputs, problems, "STORAGE_URI", err);
 }
 
+/*
+ * What Git takes and we do not, in words that say what to write: "git@host:path", ssh:// and the
+ * path of a clone. *REFUSED tells whether it was one of them.
+ */
+static int check_git_transport(const char *parameter, const char *text, bool *refused,
+                               struct problems *problems, struct error **err) {
+    *refused = true;
+    if (text[0] == '/' || text[0] == '.' || text_has_prefix(text, "file:"))
+        return problems_add(problems, err, true, parameter, "a clone on this machine is MODEL_DIR",
+                            "%s is no address of a Git server", parameter);
+    const char *at = strchr(text, '@');
+    const char *colon = at != NULL ? strchr(at, ':') : NULL;
+    bool full = strstr(text, "://") != NULL;
+    if (full ? !text_has_prefix(text, "ssh://") : colon == NULL) {
+        *refused = false;
+        return 0;
+    }
+    cleanup_free char *hint = full ? text_copy("use the https:// address of the repository", err)
+                                   : text_format(err, "use https://%.*s/%s", (int)(colon - at - 1),
+                                                 at + 1, colon + (colon[1] == '/' ? 2 : 1));
+    if (hint == NULL)
+        return -1;
+    return problems_add(problems, err, true, parameter, hint,
+                        "%s is an address for SSH: Git is asked over HTTPS", parameter);
+}
+
 /* GITLAB_BASE_URL may be host[:port], as the platform's ConfigMap has it. */
 static int check_url(const char *parameter, const char *text, bool host_only,
                      struct problems *problems, struct error **err) {
@@ -184,6 +210,11 @@ static int check_url(const char *parameter, const char *text, bool host_only,
         if (absolute == NULL)
             return -1;
     }
+    bool refused = false;
+    if (!host_only && check_git_transport(parameter, text, &refused, problems, err) < 0)
+        return -1;
+    if (refused)
+        return 0;
     cleanup_url struct url url = {0};
     cleanup_error struct error *error = NULL;
     if (url_parse(&url, absolute != NULL ? absolute : text, parameter, ERROR_PARAMETER, &error) < 0)

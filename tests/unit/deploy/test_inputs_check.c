@@ -183,6 +183,25 @@ static void repositories(void **state) {
     finish(&check);
 }
 
+static void git_addresses_of_other_kinds(void **state) {
+    (void)state;
+    struct check check = start();
+    fixture_set(&check.inputs.model_repo, "");
+    static const char ssh[] = "error MODEL_GIT_URL: MODEL_GIT_URL is an address for SSH: Git is "
+                              "asked over HTTPS";
+    static const char local[] = "error MODEL_GIT_URL: MODEL_GIT_URL is no address of a Git server";
+    static const char *const cases[][2] = {{"git@git.example.com:a/b.git", ssh},
+                                           {"ssh://git@git.example.com:22/a/b.git", ssh},
+                                           {"file:///srv/clone", local},
+                                           {"/srv/clone", local},
+                                           {"../clone", local}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fixture_set(&check.inputs.model_git_url, cases[i][0]);
+        expect(&check, cases[i][1]);
+    }
+    finish(&check);
+}
+
 static void refs(void **state) {
     (void)state;
     struct check check = start();
@@ -488,6 +507,7 @@ int main(void) {
         cmocka_unit_test(replicas),
         cmocka_unit_test(strategies),
         cmocka_unit_test(repositories),
+        cmocka_unit_test(git_addresses_of_other_kinds),
         cmocka_unit_test(refs),
         cmocka_unit_test(storage_uris),
         cmocka_unit_test(addresses),
