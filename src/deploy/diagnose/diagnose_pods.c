@@ -15,7 +15,7 @@ const struct diagnosis_rule diagnose_mount[] = {
      .reason = "PvcNotBound",
      .cause = "The storage that the pod names, PersistentVolumeClaim {pvc|of the pod}, has no disk "
               "behind it yet (it is not bound).",
-     .hint = "See why: kubectl describe pvc {pvc} -n {namespace}; or take another claim in "
+     .hint = "See why: kubectl describe pvc {pvc|CLAIM} -n {namespace}; or take another claim in "
              "PVC_NAME."},
     {.any = {"Multi-Attach error", "ReadWriteOncePod", "already exclusively attached"},
      .weight = DIAGNOSIS_PERSISTENT,
@@ -141,6 +141,13 @@ const struct diagnosis_rule diagnose_exit[] = {
      .reason = "LivenessProbeFailed",
      .cause = "{Container} stopped answering its health check (liveness probe), so the node ended "
               "it (exit code 143).",
+     .hint = "If it only needs longer, raise failureThreshold of the probes in {origin}; else give "
+             "it more with CPU_LIMIT or MEMORY_LIMIT."},
+    {.all = {"exit ", "liveness"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "LivenessProbeFailed",
+     .cause = "{Container} stopped answering its health check (liveness probe), so the node ended "
+              "it.",
      .hint = "If it only needs longer, raise failureThreshold of the probes in {origin}; else give "
              "it more with CPU_LIMIT or MEMORY_LIMIT."},
     {.all = {"exit ", "startup"},

@@ -33,7 +33,7 @@ const struct diagnosis_rule diagnose_volume[] = {
      .reason = "PvcNotBound",
      .cause = "The storage that the pod names, PersistentVolumeClaim {pvc|of the pod}, has no disk "
               "behind it yet (it is not bound).",
-     .hint = "See why: kubectl describe pvc {pvc} -n {namespace}; or take another claim in "
+     .hint = "See why: kubectl describe pvc {pvc|CLAIM} -n {namespace}; or take another claim in "
              "PVC_NAME."},
     {.any = {"didn't find available persistent volumes to bind", "storageclass",
              "did not have enough free storage"},
@@ -43,12 +43,19 @@ const struct diagnosis_rule diagnose_volume[] = {
               "bound.",
      .hint = "Check size, access mode and storage class of the claim, or take another one in "
              "PVC_NAME."},
-    {.any = {"volume node affinity conflict"},
+    {.any = {"volume node affinity conflict", /* since Kubernetes 1.34: */
+             "didn't match PersistentVolume's node affinity"},
      .weight = DIAGNOSIS_PASSING,
      .reason = "VolumeOnOtherNode",
      .cause = "The disk of PersistentVolumeClaim {pvc|of the pod} is on a node or in a zone that "
               "cannot take the pod: {text}.",
      .hint = "Free resources there, or use another claim in PVC_NAME."},
+    {.all = {"VolumeBinding", "binding volumes"},
+     .weight = DIAGNOSIS_PASSING,
+     .reason = "PvcNotBound",
+     .cause = "The disk for PersistentVolumeClaim {pvc|of the pod} was not made in time: {text}.",
+     .hint = "See why: kubectl describe pvc {pvc|CLAIM} -n {namespace}; or take another claim in "
+             "PVC_NAME."},
     {.any = {"exceed max volume count"},
      .weight = DIAGNOSIS_PASSING,
      .reason = "TooManyVolumes",
@@ -207,6 +214,14 @@ const struct diagnosis_rule diagnose_scheduling[] = {
      .reason = "PortInUse",
      .cause = "{who} {have} the port in use that the pod wants of the node",
      .hint = "See hostPort in the runtime {runtime}."},
+    {.any = {"has been locked within"}, /* HAMi pkg/util/nodelock */
+     .reason = "GpuNodeLocked",
+     .cause = "{who} {are} busy giving a GPU to another pod (HAMi's lock)",
+     .hint = "Wait; if it lasts, have an administrator check HAMi's device plugin on the node."},
+    {.all = {"Post \"http", "/filter\""},
+     .reason = "HamiUnreachable",
+     .cause = "the scheduler cannot ask HAMi, which gives out the GPUs",
+     .hint = "Have an administrator check the pod of hami-scheduler."},
     {.any = {"no nodes available"},
      .reason = "NoNodes",
      .cause = "the cluster has no node that runs pods",

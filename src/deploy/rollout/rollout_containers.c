@@ -192,7 +192,8 @@ static int judge_image(struct judgement *judgement, const struct container *cont
         return -1;
     bool again = text_equal(container->waiting, "ImagePullBackOff");
     enum diagnosis_weight weight = trouble.diagnosis.weight;
-    bool lasts = judgement_lasts(judgement, container->pod->trouble_since_ms,
+    bool lasts = !is_pulling(rollout, container->pod, container->image) &&
+                 judgement_lasts(judgement, container->pod->trouble_since_ms,
                                  rollout->patience.image_pull_ms);
     trouble.final = weight == DIAGNOSIS_FINAL || (weight == DIAGNOSIS_DECIDED && again) || lasts;
     if (weight == DIAGNOSIS_FINAL)
@@ -285,9 +286,16 @@ static int want_logs(struct trouble *trouble, const struct container *container,
                : 0;
 }
 
-/* The newest word of the node on why it ends the container: a probe that fails. */
-static const char *probe_of(const struct rollout *rollout, const struct container *container) {
-    static const char *const reasons[] = {"Unhealthy", "Killing", NULL};
+/*
+ * The probe for which the node ends the container, as its events say. Each probe that fails while
+ * a model loads has one, too: that only counts for a container that was killed.
+ */
+static const char *probe_of(const struct rollout *rollout, const struct container *container,
+                            int64_t exit_code) {
+    static const char *const both[] = {"Killing", "Unhealthy", NULL};
+    static const char *const killing[] = {"Killing", NULL};
+    bool killed = exit_code == 137 || exit_code == 143;
+    const char *const *reasons = killed ? both : killing;
     const char *uid = json_text_at(container->pod->object, "metadata", "uid", NULL);
     const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
     bool liveness = false;
@@ -336,9 +344,9 @@ static int diagnose_crash(struct trouble *trouble, const struct rollout *rollout
     const struct diagnosis_rule *rule = diagnose_match(rules, count - 1, text);
     if (rule != NULL)
         *place = diagnose_place(rule, text);
-    if (rule == NULL && is_telling_code(exit_code)) {
-        cleanup_free char *code =
-            text_format(err, "exit %lld; %s", (long long)exit_code, probe_of(rollout, container));
+    const char *probe = probe_of(rollout, container, exit_code);
+    if (rule == NULL && (probe[0] != '\0' || is_telling_code(exit_code))) {
+        cleanup_free char *code = text_format(err, "exit %lld; %s", (long long)exit_code, probe);
         return code == NULL ? -1
                             : diagnose_container(trouble, rollout, container, diagnose_exit,
                                                  diagnose_exit_count, code, NULL, err);

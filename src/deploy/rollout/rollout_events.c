@@ -44,6 +44,20 @@ const struct observed *event_about(const struct rollout *rollout, const char *ui
     return newest;
 }
 
+bool is_pulling(const struct rollout *rollout, const struct observed *pod, const char *image) {
+    static const char *const reasons[] = {"Pulling", "Failed", "BackOff", NULL};
+    const char *uid = json_text_at(pod->object, "metadata", "uid", NULL);
+    const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
+    const struct observed *newest = pod; /* its status says that the pull before failed */
+    for (size_t i = 0; i < events->count; i++) {
+        const struct observed *event = &events->items[i];
+        if (event_is_about(event, uid, reasons) && text_contains(event_message(event), image) &&
+            is_newer(event, newest))
+            newest = event;
+    }
+    return newest != pod && text_equal(event_reason(newest), "Pulling");
+}
+
 /* The node got past volumes and network: a container was at least tried. */
 static bool has_begun(const json_t *pod) {
     static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
@@ -64,12 +78,25 @@ static bool has_begun(const json_t *pod) {
     return condition_is(condition_of(pod, "PodReadyToStartContainers"), "True");
 }
 
-/*
- * The event that says most about why POD waits for its volumes or network, or NULL; *SINCE_MS: when
- * the first of them came.
- */
-static const struct observed *mount_event(const struct rollout *rollout, const json_t *pod,
-                                          int64_t *since_ms) {
+/* A disk that could not be attached, and was later: what the node does with it then takes time. */
+static bool is_attached_since(const struct rollout *rollout, const char *uid,
+                              const struct observed *event) {
+    static const char *const attached[] = {"SuccessfulAttachVolume", NULL};
+    if (!text_equal(event_reason(event), "FailedAttachVolume"))
+        return false;
+    const struct observed *success = event_about(rollout, uid, attached);
+    return success != NULL && is_newer(success, event);
+}
+
+/* Why a pod waits for its volumes or network. */
+struct mount_trouble {
+    const struct observed *event; /* the one that says most; NULL: there is none */
+    int64_t since_ms;             /* when the first of them came ... */
+    int64_t last_ms;              /* ... and the last */
+    bool tells;                   /* the event names a cause */
+};
+
+static struct mount_trouble mount_trouble(const struct rollout *rollout, const json_t *pod) {
     static const char *const troubles[] = {"FailedMount", "FailedAttachVolume",
                                            "FailedCreatePodSandBox", NULL};
     static const char *const all[] = {"FailedMount",
@@ -83,31 +110,37 @@ static const struct observed *mount_event(const struct rollout *rollout, const j
     const char *uid = text_or_empty(json_text_at(pod, "metadata", "uid", NULL));
     const struct observed *newest = event_about(rollout, uid, all);
     if (newest == NULL || !is_among(event_reason(newest), troubles))
-        return NULL;
+        return (struct mount_trouble){.event = NULL};
     const struct observed_set *events = &rollout->sets[ROLLOUT_EVENT];
-    const struct observed *telling = NULL;
-    *since_ms = newest->first_ms;
+    struct mount_trouble found = {.event = NULL, .since_ms = INT64_MAX};
     for (size_t i = 0; i < events->count; i++) {
         const struct observed *event = &events->items[i];
-        if (!event_is_about(event, uid, troubles))
+        if (!event_is_about(event, uid, troubles) || is_attached_since(rollout, uid, event))
             continue;
-        if (event->first_ms < *since_ms)
-            *since_ms = event->first_ms;
+        if (event->first_ms < found.since_ms)
+            found.since_ms = event->first_ms;
+        if (event->last_ms > found.last_ms)
+            found.last_ms = event->last_ms;
         bool tells =
             diagnose_match(diagnose_mount, diagnose_mount_count - 1, event_message(event)) != NULL;
-        if (tells && (telling == NULL || is_newer(event, telling)))
-            telling = event;
+        bool better =
+            found.event == NULL || (tells == found.tells ? is_newer(event, found.event) : tells);
+        if (better) {
+            found.event = event;
+            found.tells = tells;
+        }
     }
-    return telling != NULL ? telling : newest;
+    return found;
 }
 
 /* A pod that waits for a volume or its network shows it only in events. */
 static int judge_mount(struct judgement *judgement, const struct observed *pod,
                        struct error **err) {
     const struct rollout *rollout = judgement->rollout;
-    int64_t since_ms = 0;
-    const struct observed *event =
-        has_begun(pod->object) ? NULL : mount_event(rollout, pod->object, &since_ms);
+    const struct mount_trouble found = has_begun(pod->object)
+                                           ? (struct mount_trouble){.event = NULL}
+                                           : mount_trouble(rollout, pod->object);
+    const struct observed *event = found.event;
     if (event == NULL)
         return 0;
     const struct diagnosis_value values[] = {{"pvc", claim_of(rollout, pod->object)}};
@@ -118,7 +151,11 @@ static int judge_mount(struct judgement *judgement, const struct observed *pod,
                      text_or_empty(json_text_at(pod->object, "metadata", "name", NULL)),
                      event_message(event)) < 0)
         return -1;
-    trouble.final = judgement_lasts(judgement, since_ms, rollout->patience.mount_ms);
+    /* "timed out" said once is often over, while the node works on (cache not filled yet, owner of
+     * many files changed) without another event */
+    int64_t patience = rollout->patience.mount_ms;
+    bool repeated = found.tells || found.last_ms - found.since_ms >= patience / 2;
+    trouble.final = repeated && judgement_lasts(judgement, found.since_ms, patience);
     judgement_consider(judgement, &trouble);
     return 0;
 }

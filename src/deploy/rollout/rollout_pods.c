@@ -6,7 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANK_ENDED = 52, MOST_ENDED_PODS = 3 };
+enum {
+    RANK_ENDED = 52,
+    RANK_ENDED_IN_PASSING = 3,
+    MOST_ENDED_PODS = 3,
+    BURST_MS = 5 * 1000,
+    LISTING_MS = 30 * 1000
+};
 
 static const char *waiting_reason(const json_t *status) {
     return text_or_empty(json_text_at(status, "state", "waiting", "reason", NULL));
@@ -41,16 +47,42 @@ void pod_trouble_key(const json_t *pod, char *key, size_t size) {
 
 /* ---- a pod that ended as a whole ---- */
 
-static size_t ended_pods(const struct rollout *rollout) {
+static bool has_failed(const json_t *pod) {
+    return text_equal(json_text_at(pod, "status", "phase", NULL), "Failed");
+}
+
+/*
+ * It lay there when we came, and nothing was changed: the cluster keeps such pods for weeks. Until
+ * the list of pods is complete, what comes in the first seconds is of that list.
+ */
+static bool ended_long_ago(const struct rollout *rollout, const struct observed *pod) {
+    bool listed =
+        rollout->sets[ROLLOUT_POD].ever_synced || pod->first_ms - rollout->started_ms < LISTING_MS;
+    return !rollout->target.changed && !pod->live && listed && has_failed(pod->first);
+}
+
+/*
+ * So many ended that it is no mishap: more than the service has replicas, since one node may end
+ * them all at once, and not all within seconds, as happens when a device plugin starts anew.
+ */
+static bool keep_ending(struct judgement *judgement) {
+    const struct rollout *rollout = judgement->rollout;
     const struct observed_set *pods = &rollout->sets[ROLLOUT_POD];
-    size_t count = 0;
+    const struct observed *deployment =
+        rollout->target.serverless ? serverless_deployment(rollout) : raw_deployment(rollout);
+    int64_t replicas = deployment != NULL ? deployment_replicas(deployment->object) : 1;
+    int64_t count = 0;
+    int64_t since_ms = INT64_MAX;
     for (size_t i = 0; i < pods->count; i++) {
-        const json_t *pod = pods->items[i].object;
-        if (pod != NULL && pod_is_new(rollout, pod) &&
-            text_equal(json_text_at(pod, "status", "phase", NULL), "Failed"))
-            count++;
+        const struct observed *pod = &pods->items[i];
+        if (pod->object == NULL || !pod_is_new(rollout, pod->object) || !has_failed(pod->object) ||
+            ended_long_ago(rollout, pod))
+            continue;
+        count++;
+        since_ms = pod->first_ms < since_ms ? pod->first_ms : since_ms;
     }
-    return count;
+    return count >= MOST_ENDED_PODS && count > replicas &&
+           judgement_lasts(judgement, since_ms, BURST_MS);
 }
 
 static int judge_ended(struct judgement *judgement, const struct observed *pod,
@@ -67,9 +99,12 @@ static int judge_ended(struct judgement *judgement, const struct observed *pod,
                          values, 1, err) < 0 ||
         evidence_add(&trouble.evidence, err, "pod %s ended: %s", name, text) < 0)
         return -1;
-    trouble.final = trouble.diagnosis.weight == DIAGNOSIS_FINAL ||
-                    ended_pods(judgement->rollout) >= MOST_ENDED_PODS;
-    if (trouble.diagnosis.weight == DIAGNOSIS_FINAL)
+    enum diagnosis_weight weight = trouble.diagnosis.weight;
+    trouble.final =
+        weight == DIAGNOSIS_FINAL || (weight == DIAGNOSIS_PERSISTENT && keep_ending(judgement));
+    if (weight == DIAGNOSIS_PASSING)
+        trouble.rank = RANK_ENDED_IN_PASSING; /* what ails the pod after it says more */
+    if (weight == DIAGNOSIS_FINAL)
         trouble.failure = FAILURE_TERMINAL;
     judgement_consider(judgement, &trouble);
     return 0;
@@ -95,8 +130,8 @@ int pods_judge(struct judgement *judgement, struct error **err) {
         const struct observed *pod = &pods->items[i];
         if (pod->object == NULL || !pod_is_new(rollout, pod->object))
             continue;
-        if (text_equal(json_text_at(pod->object, "status", "phase", NULL), "Failed")) {
-            if (judge_ended(judgement, pod, err) < 0)
+        if (has_failed(pod->object)) {
+            if (!ended_long_ago(rollout, pod) && judge_ended(judgement, pod, err) < 0)
                 return -1;
             continue;
         }

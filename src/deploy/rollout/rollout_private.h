@@ -35,7 +35,7 @@ struct observed {
     uint64_t sequence;  /* of the event that brought this copy */
     int64_t first_ms;   /* when it was first seen */
     int64_t last_ms;    /* when this copy was seen */
-    bool live;          /* events: arrived after the first list */
+    bool live;          /* came, or changed, after the first list */
     bool listed;        /* false: not confirmed since the last relist */
     const char *about;  /* events: uid of what they are about; borrowed from OBJECT */
     const char *reason; /* events: borrowed from OBJECT */
@@ -273,6 +273,8 @@ const struct observed *event_about(const struct rollout *rollout, const char *ui
                                    const char *const *reasons);
 bool event_is_about(const struct observed *event, const char *uid, const char *const *reasons);
 int events_judge(struct judgement *judgement, struct error **err);
+/* The node tries IMAGE again right now, which the pod's status does not show. */
+bool is_pulling(const struct rollout *rollout, const struct observed *pod, const char *image);
 const char *event_message(const struct observed *event);
 
 /* ---- rollout_progress.c ---- */

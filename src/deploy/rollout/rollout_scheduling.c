@@ -396,6 +396,17 @@ static int diagnose_unschedulable(struct trouble *trouble, const struct rollout 
                             message, values, array_length(values), err);
 }
 
+/* Why the autoscaler adds no node, when it says so. */
+static int add_autoscaler_word(struct trouble *trouble, const struct rollout *rollout,
+                               const struct observed *pod, struct error **err) {
+    static const char *const words[] = {"TriggeredScaleUp", "NotTriggerScaleUp", "Nominated", NULL};
+    const struct observed *event =
+        event_about(rollout, json_text_at(pod->object, "metadata", "uid", NULL), words);
+    return event != NULL && !autoscaler_at_work(rollout, pod)
+               ? evidence_add(&trouble->evidence, err, "autoscaler: %s", event_message(event))
+               : 0;
+}
+
 int scheduling_judge(struct judgement *judgement, const struct observed *pod, struct error **err) {
     struct rollout *rollout = judgement->rollout;
     const json_t *condition = condition_of(pod->object, "PodScheduled");
@@ -421,6 +432,8 @@ int scheduling_judge(struct judgement *judgement, const struct observed *pod, st
     if (rollout->patience.unschedulable_ms > 0 && !helped &&
         judgement_lasts(judgement, pod->trouble_since_ms, rollout->patience.unschedulable_ms))
         trouble.final = true;
+    if (add_autoscaler_word(&trouble, rollout, pod, err) < 0)
+        return -1;
     if (helped &&
         evidence_add(&trouble.evidence, err, "the cluster's autoscaler is adding a node for pod %s",
                      text_or_empty(json_text_at(pod->object, "metadata", "name", NULL))) < 0)

@@ -158,6 +158,9 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
                    : trouble_diagnose(trouble, rollout, diagnose_image, diagnose_image_count,
                                       message, values, array_length(values), err);
     }
+    if (!late && text_equal(reason, "FailedCreate"))
+        return trouble_diagnose_refusal(trouble, rollout, diagnose_admission,
+                                        diagnose_admission_count, message, err);
     const struct diagnosis_value values[] = {{"message", message}};
     return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count,
                             late ? "RevisionLate" : "RevisionFailed", values, 1, err);

@@ -251,12 +251,16 @@ static int store_object(struct rollout *rollout, const struct rollout_event *eve
         known->first_ms = event->at_ms;
         known->first = keeps_first(event->kind) ? json_incref(pruned) : NULL;
     }
+    /* a list that is read anew brings the same copy again: nothing has happened */
+    bool changed = known->object == NULL || version < 0 || version != known->version;
+    if (changed) {
+        known->last_ms = event->at_ms;
+        known->live = known->live || set->ever_synced;
+    }
     json_decref(known->object);
     known->object = steal_pointer(pruned);
     known->version = version;
     known->sequence = rollout->sequence;
-    known->last_ms = event->at_ms;
-    known->live = known->live || set->ever_synced;
     known->listed = true;
     known->about = json_text_at(known->object, "involvedObject", "uid", NULL);
     known->reason = json_text_at(known->object, "reason", NULL);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the transcripts of this folder: `python3 make.py` after a change of causes.py, versions.py or world.py; then read the diff."""
+"""Writes the transcripts of this folder: `python3 make.py` after a change of causes.py, mistakable.py, versions.py or world.py; then read the diff."""
 
 import pathlib
 import sys
@@ -8,6 +8,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
 import causes  # noqa: E402
+import mistakable  # noqa: E402
 import versions  # noqa: E402
 
 
@@ -16,7 +17,7 @@ def main():
         if not old.name.startswith("live-"):  # recorded on real clusters
             old.unlink()
     names = set()
-    for build in [*causes.ALL, *versions.ALL]:
+    for build in [*causes.ALL, *mistakable.ALL, *versions.ALL]:
         world = build()
         if world.name in names:
             raise SystemExit(f"two transcripts are named {world.name}")
