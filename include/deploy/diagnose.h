@@ -26,7 +26,7 @@ enum diagnosis_weight {
  */
 struct diagnosis_rule {
     const char *all[3];
-    const char *any[16];
+    const char *any[20];
     const char *none;
     enum diagnosis_weight weight;
     const char *reason;

@@ -190,7 +190,7 @@ const struct diagnosis_rule diagnose_start[] = {
      .cause = "{Container} cannot start because a ConfigMap that it needs does not exist: {text}.",
      .hint = "Make that ConfigMap in namespace {namespace}, or remove what refers to it from "
              "{origin}."},
-    {.any = {"runAsNonRoot", "cannot verify user is non-root"},
+    {.any = {"runAsNonRoot", "cannot verify user is non-root", "breaks non-root policy"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "RunsAsRoot",
      .cause = "The image of {container} runs as root, which its security settings forbid.",
@@ -202,7 +202,7 @@ const struct diagnosis_rule diagnose_start[] = {
      .hint = "Choose a runtime with an older CUDA version with RUNTIME_NAME, or have the driver "
              "updated."},
     {.any = {"nvidia-container-cli", "libnvidia-ml", "could not select device driver",
-             "nvidia-container-runtime", "unresolvable CDI devices"},
+             "nvidia-container-runtime", "unresolvable CDI devices", "CDI device injection failed"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "GpuRuntimeFailed",
      .cause = "The node cannot hand its GPU to {container}: {text}.",

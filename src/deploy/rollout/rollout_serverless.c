@@ -129,6 +129,68 @@ static char *image_of(const char *message, struct error **err) {
     return text_copy_bytes(image, strcspn(image, "\""), err);
 }
 
+struct table {
+    const struct diagnosis_rule *rules; /* NULL: none */
+    size_t count;
+};
+
+/* The table for what Knative copies from a container's status. */
+static struct table table_of(const char *reason, const char *message) {
+    static const struct {
+        const char *text;
+        bool image;
+    } words[] = {
+        {"ErrImagePull", true},       {"ImagePullBackOff", true},
+        {"InvalidImageName", true},   {"CreateContainerConfigError", false},
+        {"RunContainerError", false}, {"CreateContainerError", false},
+    };
+    bool image = text_contains(message, "Unable to fetch image");
+    bool start = false;
+    for (size_t i = 0; i < array_length(words); i++) {
+        image = image || (words[i].image && text_equal(reason, words[i].text));
+        start = start || (!words[i].image && text_equal(reason, words[i].text));
+    }
+    return image   ? (struct table){diagnose_image, diagnose_image_count}
+           : start ? (struct table){diagnose_start, diagnose_start_count}
+                   : (struct table){.rules = NULL};
+}
+
+static int diagnose_by(struct trouble *trouble, const struct rollout *rollout,
+                       const struct table *table, const char *message, struct error **err) {
+    cleanup_free char *image = image_of(message, err);
+    cleanup_free char *origin =
+        text_format(err, "the runtime%s%s", rollout->target.runtime[0] != '\0' ? " " : "",
+                    rollout->target.runtime);
+    const struct diagnosis_value values[] = {{"image", image},
+                                             {"why", message},
+                                             {"origin", origin},
+                                             {"other", OTHER_RUNTIME},
+                                             {"Container", "The model server"},
+                                             {"container", "the model server"},
+                                             {"limit", rollout->target.memory_limit}};
+    return image == NULL || origin == NULL
+               ? -1
+               : trouble_diagnose(trouble, rollout, table->rules, table->count, message, values,
+                                  array_length(values), err);
+}
+
+/* It ended without a last word: by its exit code ("ExitCode137"), or for its memory limit. */
+static int diagnose_end(struct trouble *trouble, const struct rollout *rollout, const char *reason,
+                        struct error **err) {
+    static const char exit_code[] = "ExitCode";
+    const struct diagnosis_value values[] = {{"Container", "The model server"},
+                                             {"container", "the model server"},
+                                             {"origin", "the runtime"},
+                                             {"limit", rollout->target.memory_limit}};
+    if (text_equal(reason, "OOMKilled"))
+        return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count,
+                                "OOMKilled " MODEL_CONTAINER, values, array_length(values), err);
+    cleanup_free char *text = text_format(err, "exit %s; ", reason + sizeof(exit_code) - 1);
+    return text == NULL ? -1
+                        : trouble_diagnose(trouble, rollout, diagnose_exit, diagnose_exit_count,
+                                           text, values, array_length(values), err);
+}
+
 static int diagnose_revision(struct trouble *trouble, const struct rollout *rollout,
                              const char *reason, const char *message, struct error **err) {
     static const char container[] = "Container failed with: ";
@@ -137,6 +199,9 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
     const char *crash = strstr(message, container);
     if (crash != NULL && !late) {
         crash += sizeof(container) - 1;
+        bool silent = crash[strspn(crash, " \t\r\n")] == '\0';
+        if (text_equal(reason, "OOMKilled") || (silent && text_has_prefix(reason, "ExitCode")))
+            return diagnose_end(trouble, rollout, reason, err);
         const char *place = telling_place(crash);
         cleanup_free char *line = place != NULL ? line_at(crash, place, err) : text_copy("", err);
         cleanup_free char *because =
@@ -146,21 +211,13 @@ static int diagnose_revision(struct trouble *trouble, const struct rollout *roll
                                : trouble_diagnose(trouble, rollout, diagnose_server,
                                                   diagnose_server_count, crash, values, 2, err);
     }
-    if (text_contains(message, "Unable to fetch image")) {
-        cleanup_free char *image = image_of(message, err);
-        cleanup_free char *origin =
-            text_format(err, "the runtime%s%s", rollout->target.runtime[0] != '\0' ? " " : "",
-                        rollout->target.runtime);
-        const struct diagnosis_value values[] = {
-            {"image", image}, {"why", message}, {"origin", origin}, {"other", OTHER_RUNTIME}};
-        return image == NULL || origin == NULL
-                   ? -1
-                   : trouble_diagnose(trouble, rollout, diagnose_image, diagnose_image_count,
-                                      message, values, array_length(values), err);
-    }
-    if (!late && text_equal(reason, "FailedCreate"))
+    bool refused = text_equal(reason, "FailedCreate") || text_contains(message, "is forbidden: ");
+    if (!late && refused)
         return trouble_diagnose_refusal(trouble, rollout, diagnose_admission,
                                         diagnose_admission_count, message, err);
+    const struct table table = late ? (struct table){.rules = NULL} : table_of(reason, message);
+    if (table.rules != NULL)
+        return diagnose_by(trouble, rollout, &table, message, err);
     const struct diagnosis_value values[] = {{"message", message}};
     return trouble_diagnose(trouble, rollout, diagnose_own, diagnose_own_count,
                             late ? "RevisionLate" : "RevisionFailed", values, 1, err);

@@ -1,7 +1,8 @@
 """What is easily taken for a failure and is none, and what is easily taken for another cause: the texts around it hold the words of that one."""
 
-from causes import RESOLVE, ROOT_CAUSE, create, pull, refused, server_log
-from world import IMAGE, RUNTIME, START, World, ended, finished, running, scheduled, server_is, terminated, unscheduled, waiting
+from causes import RESOLVE, ROOT_CAUSE, crash, create, knative_service, pull, refused, server_log, serverless
+from world import (
+    HASH, HASH_ANNOTATION, IMAGE, LABEL, RUNTIME, START, World, ended, finished, running, scheduled, server_is, terminated, unscheduled, waiting)
 
 ALL = []
 
@@ -265,3 +266,71 @@ for row in [
      "RuntimeClass of the pods does not exist", "runtimeClassName"),
 ]:
     among(row[0], refused, *row[1:], failure="repeated", waits=60)
+
+
+# ---- what only a Knative revision tells, when pods cannot be read ----
+
+
+def revision_fails(name, why, message, reason, cause, hint, failure="repeated", of_revision=True):
+    world = serverless(name)
+    if of_revision:
+        world.see("Revision", {
+            "metadata": {"name": "qwen-predictor-00002", "namespace": "demo", "uid": "rev-2", "labels": {LABEL: "qwen"},
+                         "annotations": {HASH_ANNOTATION: HASH}},
+            "status": {"conditions": [{"type": "Ready", "status": "False", "reason": why, "message": message}]}})
+    else:
+        world.see("InferenceService", knative_service(world, "qwen-predictor-00002", "qwen-predictor-00001", ready="True", conditions=[
+            {"type": "LatestDeploymentReady", "status": "False", "reason": "RevisionFailed", "severity": "Info",
+             "message": f'Revision "qwen-predictor-00002" failed with message: {message}.'}]))
+    decided = world.now + (0 if failure == "terminal" else 60000)
+    world.after(65).line("Pod", "SYNCED")
+    world.expect("failed", reason, failure, cause, hint, at=decided - START)
+    return world
+
+
+HOST_IPC = 'pods "qwen-predictor-00002-deployment-" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostIPC=true)'
+
+for row in [
+    ("serverless-pod-security", "FailedCreate", HOST_IPC, "PodSecurityHostIpc", "forbids pods that share memory", "HOST_IPC=false", "terminal"),
+    ("serverless-pod-security-small-role", "", HOST_IPC, "PodSecurityHostIpc", "forbids pods that share memory", "HOST_IPC=false", "terminal",
+     False),
+    ("serverless-oom-killed", "OOMKilled", "Container failed with: ", "OOMKilled", "more main memory than its limit of 16Gi", "MEMORY_LIMIT"),
+    ("serverless-exit-139", "ExitCode139", "Container failed with: ", "SegmentationFault", "exit code 139", "RUNTIME_NAME"),
+    ("serverless-image-back-off", "ErrImagePull", f'rpc error: code = NotFound desc = failed to pull and unpack image "{IMAGE}": failed to '
+     f'resolve reference "{IMAGE}": {IMAGE}: not found', "ImageNotFound", f"The image {IMAGE} does not exist", "RUNTIME_NAME"),
+    ("serverless-missing-secret", "CreateContainerConfigError", 'secret "hf-token" not found', "MissingSecret",
+     "The model server cannot start because a Secret that it needs does not exist", "Make that Secret"),
+]:
+    among(row[0], revision_fails, *row[1:])
+
+
+# ---- downloads from other places than a Git server ----
+
+INITIALIZER = ("2025-11-26 00:00:10.1 1 kserve INFO [storage.py:download():78] Copying contents of the model to local\n"
+               "Traceback (most recent call last):\n  File \"/storage-initializer/scripts/initializer-entrypoint\", line 20, in <module>\n")
+
+for row in [
+    ("download-s3-unreachable", "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL: "
+     '"http://minio.example.com:9000/models?list-type=2&prefix=qwen"', "ModelDownloadUnreachable", "cannot reach the model's server", "proxies"),
+    ("download-gs-anonymous", "google.api_core.exceptions.Unauthorized: 401 GET https://storage.googleapis.com/storage/v1/b/x/o: Anonymous caller "
+     "does not have storage.objects.list access to the Google Cloud Storage bucket.", "ModelDownloadUnauthorized", "refuses the login", "token"),
+    ("download-gs-no-bucket", "google.api_core.exceptions.NotFound: 404 GET https://storage.googleapis.com/storage/v1/b/x: The specified bucket "
+     "does not exist.", "ModelNotFound", "is not there (404)", "STORAGE_URI"),
+    ("download-azure-no-container", "azure.core.exceptions.ResourceNotFoundError: The specified container does not exist.\nRequestId:7\n"
+     "ErrorCode:ContainerNotFound", "ModelNotFound", "is not there (404)", "STORAGE_URI"),
+    ("download-azure-forbidden", "azure.core.exceptions.HttpResponseError: This request is not authorized to perform this operation using this "
+     "permission.\nErrorCode:AuthorizationPermissionMismatch", "ModelDownloadForbidden", "may not read it (403)", "access"),
+    ("download-http-404", "RuntimeError: URI: https://files.example.com/qwen.tar.gz returned a 404 response code.", "ModelNotFound",
+     "is not there (404)", "STORAGE_URI"),
+    ("download-pvc-folder", "FileNotFoundError: [Errno 2] No such file or directory: '/mnt/pvc/qwen'", "ModelNotFound",
+     "no such folder in the claim", "pvc://CLAIM/FOLDER"),
+    ("download-hub-xet", "RuntimeError: Data processing error: CAS service error : Reqwest Error: error sending request for url "
+     "(https://cas-server.example.com/reconstruction/1f), domain: https://cas-server.example.com", "ModelDownloadUnreachable",
+     "cannot reach the model's server", "network policies"),
+    ("download-wrong-size", "OSError: Consistency check failed: file should be of size 4976698672 but has size 134 (model.safetensors).",
+     "ModelDownloadIncomplete", "another size than its server says", "git lfs push"),
+    ("download-git-untrusted", "fatal: unable to access 'https://gitlab.example.com/demo/qwen.git/': server certificate verification failed. "
+     "CAfile: none CRLfile: none", "ModelDownloadUntrusted", "does not trust the TLS certificate", "CA certificate"),
+]:
+    among(row[0], lambda name, log, reason, cause, hint: crash(name, ended(1), log=INITIALIZER + log + "\n", container="storage-initializer",
+                                                               reason=reason, cause=cause, hint=hint), *row[1:])
