@@ -69,14 +69,16 @@ static const json_t *reconcile_failure(const struct observed *service) {
     return failed ? condition : NULL;
 }
 
-/* When somebody last wrote what KServe acts on, as managedFields tell; -1: unknown. */
-static int64_t last_write_ms(const json_t *object) {
+/* When somebody last wrote what KServe acts on, or the status (OF_STATUS), as managedFields tell;
+ * -1: unknown. */
+static int64_t last_write_ms(const json_t *object, bool of_status) {
     int64_t last = -1;
     size_t index = 0;
     const json_t *entry = NULL;
     json_array_foreach(json_at(object, "metadata", "managedFields", NULL), index, entry) {
         int64_t at = time_parse_rfc3339(text_or_empty(json_text_at(entry, "time", NULL)));
-        if (text_is_empty(json_text_at(entry, "subresource", NULL)) && at > last)
+        bool status = !text_is_empty(json_text_at(entry, "subresource", NULL));
+        if (status == of_status && at > last)
             last = at;
     }
     return last;
@@ -97,10 +99,14 @@ int64_t service_settles_ms(const struct rollout *rollout, int64_t now_ms) {
         json_integer_at(service->object, 0, "metadata", "generation", NULL) <= 1 ||
         deployment_has_changed(rollout))
         return 0;
-    int64_t written = last_write_ms(service->object);
-    /* clocks differ by some; what differs by more says nothing */
+    int64_t written = last_write_ms(service->object, false);
+    int64_t answered = last_write_ms(service->object, true);
     bool recent = written >= 0 && written > now_ms - SETTLE_MS && written < now_ms + SETTLE_MS;
-    return recent ? written + SETTLE_MS : 0;
+    if (recent)
+        return written + SETTLE_MS;
+    /* Our clock may differ from the server's by minutes. By the server's own times KServe has not
+     * answered yet: it gets as long from when that was seen. */
+    return answered >= 0 && written >= answered ? service->last_ms + SETTLE_MS : 0;
 }
 
 static void track(bool is, bool *was, int64_t *since_ms, int64_t at_ms) {

@@ -334,3 +334,39 @@ for row in [
 ]:
     among(row[0], lambda name, log, reason, cause, hint: crash(name, ended(1), log=INITIALIZER + log + "\n", container="storage-initializer",
                                                                reason=reason, cause=cause, hint=hint), *row[1:])
+
+
+# ---- clocks ----
+
+
+def changed_just_now_elsewhere(name, applied, answered, seen_acting=True):
+    """`kubectl apply`, then `wait`, where the API server's clock is minutes from ours."""
+    world = World(name, contentHash="", changed=False, resourceVersion="")
+
+    def service(status_at):
+        return world.service("True", "UpToDate", hash="", metadata={"managedFields": [
+            {"manager": "kubectl", "operation": "Apply", "time": applied},
+            {"manager": "manager", "operation": "Update", "subresource": "status", "time": status_at}]})
+
+    item = world.see("InferenceService", service(answered))
+    world.see("Deployment", world.deployment("", generation=1, updated=1, available=1, revision="1"))
+    world.see("ReplicaSet", world.replica_set("1", "77aa"))
+    world.synced()
+    world.confirmed(item)
+    world.after(0.5)
+    if seen_acting:
+        world.see("Deployment", world.deployment("", generation=2, observed=1, updated=1, available=1, revision="1"))
+        world.after(0.1).see("ReplicaSet", world.replica_set("2", "6d5f"))
+        world.see("Deployment", world.deployment("", replicas=2, updated=1, available=1))
+        world.after(40).see("Deployment", world.deployment("", updated=1, available=1))
+        world.see("InferenceService", service("2025-11-26T00:00:41Z"))
+        world.expect("ready")
+    else:
+        world.line("Event", "SYNCED")
+        world.expect("progressing")
+    return world
+
+
+among("clock-five-minutes-behind", changed_just_now_elsewhere, "2025-11-25T23:55:00Z", "2025-11-25T23:50:00Z")
+among("clock-five-minutes-ahead", changed_just_now_elsewhere, "2025-11-26T00:05:00Z", "2025-11-26T00:01:00Z")
+among("clock-ahead-and-no-answer", changed_just_now_elsewhere, "2025-11-26T00:05:00Z", "2025-11-26T00:01:00Z", seen_acting=False)
