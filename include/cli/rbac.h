@@ -15,5 +15,5 @@ struct rbac_request {
 };
 
 /* *OUT is an array of objects in the order to apply them: ServiceAccount (unless it is "default"),
- * Role, RoleBinding, ClusterRole, ClusterRoleBinding. */
+ * Role, RoleBinding, ClusterRole, ClusterRoleBinding. Their names are the account's own. */
 int rbac_objects(json_t **out, const struct rbac_request *request, struct error **err);

@@ -123,7 +123,8 @@ const struct command commands[] = {
         .description =
             "Prints YAML for `kubectl apply -f -`: the least rights that deploy needs, and "
             "on request those that let it explain a failed rollout (--diagnostics) and those that "
-            "let preflight make all its checks (--preflight).",
+            "let preflight make all its checks (--preflight). Each ServiceAccount has a Role of its "
+            "own: what is printed for one does not touch another.",
         .examples =
             "deploy-inference-service rbac -n demo --diagnostics | kubectl apply -f -\n"
             "deploy-inference-service rbac -n demo --service-account deployer -o json\n",

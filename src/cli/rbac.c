@@ -49,13 +49,14 @@ static json_t *rules_of(const struct rbac_request *request, bool cluster_wide, s
     return steal_pointer(rules);
 }
 
-static int add_role(json_t *out, const struct rbac_request *request, struct error **err) {
+static int add_role(json_t *out, const char *name, const struct rbac_request *request,
+                    struct error **err) {
     cleanup_json json_t *rules = rules_of(request, false, err);
     if (rules == NULL)
         return -1;
     json_t *role = json_pack("{s:s, s:s, s:{s:s, s:s}, s:O}", "apiVersion",
                              "rbac.authorization.k8s.io/v1", "kind", "Role", "metadata", "name",
-                             NAME, "namespace", request->namespace_, "rules", rules);
+                             name, "namespace", request->namespace_, "rules", rules);
     return role != NULL && json_array_append_new(out, role) == 0 ? 0 : error_no_memory(err);
 }
 
@@ -84,18 +85,23 @@ static int add_binding(json_t *out, const char *kind, const char *role_kind, con
 
 int rbac_objects(json_t **out, const struct rbac_request *request, struct error **err) {
     cleanup_json json_t *objects = json_array();
-    cleanup_free char *cluster_name = text_format(err, NAME ".%s", request->namespace_);
-    if (objects == NULL || cluster_name == NULL)
+    /* applying what is printed for one account must not take the rights of another */
+    bool own = !text_equal(request->service_account, "default");
+    const char *suffix = own ? request->service_account : "";
+    cleanup_free char *name = text_format(err, NAME "%s%s", own ? "." : "", suffix);
+    cleanup_free char *cluster_name =
+        text_format(err, NAME ".%s%s%s", request->namespace_, own ? "." : "", suffix);
+    if (objects == NULL || name == NULL || cluster_name == NULL)
         return error_no_memory(err);
-    if (!text_equal(request->service_account, "default")) {
+    if (own) {
         json_t *account = json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind",
                                     "ServiceAccount", "metadata", "name", request->service_account,
                                     "namespace", request->namespace_);
         if (account == NULL || json_array_append_new(objects, account) < 0)
             return error_no_memory(err);
     }
-    if (add_role(objects, request, err) < 0 ||
-        add_binding(objects, "RoleBinding", "Role", NAME, request, err) < 0 ||
+    if (add_role(objects, name, request, err) < 0 ||
+        add_binding(objects, "RoleBinding", "Role", name, request, err) < 0 ||
         add_cluster_role(objects, cluster_name, request, err) < 0 ||
         add_binding(objects, "ClusterRoleBinding", "ClusterRole", cluster_name, request, err) < 0)
         return -1;

@@ -77,7 +77,7 @@ def test_the_command_that_is_named_grants_them(place, kubectl):
     again = place.deploy()
     assert again.code == 7 and "no kernel image is available" in again.log and "this grants" not in again.log, again.log
     for kind in ("ClusterRoleBinding", "ClusterRole"):
-        place.cluster.client.delete(kind, f"deploy-inference-service.{place.namespace}")
+        place.cluster.client.delete(kind, f"deploy-inference-service.{place.namespace}.deployer")
 
 
 def test_with_the_rights_for_diagnosis_it_tells_why(place):

@@ -79,7 +79,7 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
 
     yield Site()
     for kind in ("ClusterRoleBinding", "ClusterRole"):
-        cluster.client.delete(kind, f"deploy-inference-service.{namespace}")
+        cluster.client.delete(kind, f"deploy-inference-service.{namespace}.checker")
 
 
 @pytest.fixture(scope="module")

@@ -104,7 +104,7 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
     yield SimpleNamespace(printed=printed, install=install, deploy=deploy, refused=refused, namespace=namespace, cluster=cluster)
     for kind in ("ClusterRoleBinding", "ClusterRole"):
         try:
-            cluster.client.delete(kind, f"{ROLE}.{namespace}")
+            cluster.client.delete(kind, f"{ROLE}.{namespace}.{ACCOUNT}")
         except NotFound:
             pass
 
@@ -145,6 +145,21 @@ class TestPrinted:
         assert [item["kind"] for item in objects] == ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"]
         assert objects[1]["subjects"] == [{"kind": "ServiceAccount", "name": "default", "namespace": "demo"}]
 
+    def test_accounts_do_not_take_each_others_rights(self, tmp_path, kserve, cluster, namespace):
+        names = ["first", "second"]
+        printed = [item for name in names for item in yaml.safe_load_all(
+            Binary(Path(tempfile.mkdtemp(dir=tmp_path))).run("rbac", "-n", namespace, "--service-account", name, results=False).output)]
+        try:
+            for item in printed:
+                cluster.client.apply(item)
+            for name in names:
+                client = cluster.service_account(namespace, name).client()
+                assert client.list("InferenceService", namespace) == [] and client.list("ClusterServingRuntime")
+        finally:
+            for item in printed:
+                if "namespace" not in item["metadata"]:
+                    cluster.client.delete(item["kind"], item["metadata"]["name"])
+
     def test_json_is_one_list(self, tmp_path):
         run = Binary(tmp_path).run("rbac", "-n", "demo", "--service-account", "a", "-o", "json", results=False)
         document = json.loads(run.output)
@@ -172,6 +187,8 @@ class TestDeploy:
         run = site.deploy(program, *words)
         assert run.code == 5, run.log
         assert named(verb, resource).search(run.log), run.log
+        if right == ("configmaps", "get"):
+            assert f"`deploy-inference-service rbac -n {site.namespace} --service-account {ACCOUNT}` prints the Role" in run.log, run.log
 
 
 class TestDiagnostics:
