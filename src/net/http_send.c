@@ -26,8 +26,11 @@ struct http_batch {
     struct slot *slots;
     size_t count;
     int64_t deadline_ms; /* 0: none */
+    int told;            /* attempts whose failure was told: once for all requests */
     bool done;
 };
+
+enum { LONG_SILENCE_MS = 2000 };
 
 static int64_t now(const struct http_batch *batch) {
     return clock_now(batch->client->deps->clock);
@@ -39,6 +42,10 @@ static void free_slots(struct http_batch *batch) {
         buffer_free(&batch->slots[i].note);
     }
     free(batch->slots);
+}
+
+static const char *server_of(const struct http_request *request) {
+    return request->server != NULL ? request->server : "the server";
 }
 
 static unsigned random_jitter(void) {
@@ -76,9 +83,8 @@ static void end_unfinished(struct http_batch *batch, enum error_kind kind, const
         cleanup_free char *host = http_display_host(slot->request->url, &error);
         const char *note = buffer_text(&slot->note);
         if (host != NULL)
-            error_new(&error, kind, "%s (%s): %s%s%s",
-                      slot->request->server != NULL ? slot->request->server : "the server", host,
-                      what, note[0] != '\0' ? "; before: " : "", note);
+            error_new(&error, kind, "%s (%s): %s%s%s", server_of(slot->request), host, what,
+                      note[0] != '\0' ? "; before: " : "", note);
         end_with_error(slot, error);
     }
 }
@@ -109,6 +115,23 @@ static void start_attempt(struct http_batch *batch, struct slot *slot) {
         end_with_error(slot, error);
 }
 
+/* Somebody who has waited for a while, or is going to, wants to know for what. */
+static void tell_retry(struct http_batch *batch, const struct slot *slot, const char *cause,
+                       int64_t pause) {
+    const struct log *log = batch->client->deps->log;
+    curl_off_t total_us = 0;
+    (void)curl_easy_getinfo(slot->transfer->easy, CURLINFO_TOTAL_TIME_T, &total_us);
+    if (total_us / 1000 + pause < LONG_SILENCE_MS || batch->told >= slot->attempts) {
+        log_debug(log, "%s: trying again in %lld ms", cause, (long long)pause);
+        return;
+    }
+    batch->told = slot->attempts;
+    char length[DURATION_SIZE];
+    bool named = strchr(cause, ':') != NULL; /* errors begin with the server's name */
+    log_notice(log, "%s%s%s; trying again in %s", named ? "" : server_of(slot->request),
+               named ? "" : ": ", cause, duration_format(length, pause));
+}
+
 /*
  * Plans another attempt when the policy wants one and it can start before the deadline. True when
  * planned; CAUSE is remembered for the note.
@@ -125,7 +148,7 @@ static bool plan_retry(struct http_batch *batch, struct slot *slot,
     if (slot->note.length > 0)
         buffer_append_text(&slot->note, "; ");
     buffer_append_text(&slot->note, cause);
-    log_debug(batch->client->deps->log, "%s: trying again in %lld ms", cause, (long long)pause);
+    tell_retry(batch, slot, cause, pause);
     http_transfer_free(slot->transfer);
     slot->transfer = NULL;
     slot->due_ms = due;

@@ -318,6 +318,18 @@ def test_429_waits_as_long_as_the_server_says(form):
     assert second.at - first.at >= 0.99
 
 
+def test_a_long_pause_is_told_once_for_a_batch_and_short_ones_are_not():
+    def told(outcome):
+        return [event["line"] for event in outcome.of("log") if event["level"] == "notice"]
+
+    busy = ((503, b"", "Retry-After: 2"),) * 2
+    with Peer(in_turn(*busy, *((200, b"ok"),) * 2)) as peer:
+        outcome = fetch(*[{"url": peer.url(), "server": "GitLab", "attempts": 3}] * 2)
+    assert told(outcome) == ["GitLab: HTTP 503; trying again in 2.0s"]
+    with Peer(in_turn((503, b""), (200, b"ok"))) as peer:
+        assert told(fetch({"url": peer.url(), "attempts": 2})) == []
+
+
 def test_retry_after_beyond_the_deadline_is_not_waited_for():
     with Peer(always(429, b"Retry later", "Retry-After: 20")) as peer:
         result = fetch({"url": peer.url(), "attempts": 4, "longest_ms": 30000}, deadline_ms=10000).result
