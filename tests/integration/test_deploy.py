@@ -332,6 +332,10 @@ def test_the_token_never_shows(place):
 
 
 def test_an_unknown_certificate_is_refused(place):
+    broken = place.binary.directory / "broken.pem"
+    broken.write_text("no certificate")
+    run = place.deploy(env={"GITLAB_CA_FILE": str(broken)})
+    assert run.code == 2 and f"GITLAB_CA_FILE: {broken} holds no PEM certificate" in " ".join(run.log.split()), run.log
     run = place.deploy(env={"GITLAB_CA_FILE": ""})
     assert run.code == 9, run.log
     assert "GITLAB_CA_FILE" in run.log

@@ -171,7 +171,12 @@ static int access_from_inputs(struct gitlab_access *access, const struct inputs 
     if (inputs->gitlab_ca_file[0] == '\0')
         return 0;
     access->ca_pem = file_read_text(deps->files, inputs->gitlab_ca_file, LONGEST_CA_FILE, err);
-    return access->ca_pem != NULL ? 0 : error_wrap(err, "GITLAB_CA_FILE");
+    if (access->ca_pem == NULL)
+        return error_wrap(err, "GITLAB_CA_FILE");
+    if (strstr(access->ca_pem, "CERTIFICATE-----") == NULL)
+        return error_new(err, ERROR_PARAMETER, "GITLAB_CA_FILE: %s holds no PEM certificate",
+                         inputs->gitlab_ca_file);
+    return 0;
 }
 
 /* ---- reading the answers ---- */
@@ -332,8 +337,8 @@ static int need_found(const struct kube_answer *answer, const char *what, const 
     error_new(err, ERROR_MODEL, "there is no %s in namespace %s, so %s is not known", what,
               namespace_, parameter);
     return error_hint(err,
-                      "the platform makes it in namespaces it manages; elsewhere set %s, or "
-                      "deploy a STORAGE_URI",
+                      "check the namespace (NAMESPACE): the platform makes it in those it manages; "
+                      "elsewhere set %s, or deploy a STORAGE_URI",
                       parameter);
 }
 
