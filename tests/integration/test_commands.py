@@ -17,6 +17,7 @@ from harness import alauda, binary
 from harness.binary import Binary
 from harness.cluster import Cluster
 from harness.kserve import inference_service
+from harness.model_repository import weights
 from harness.process import wait_until
 from kube_tool import Webhook
 
@@ -414,6 +415,15 @@ def clone(place, tmp_path):
 
 
 class TestLocalUse:
+    def test_the_model_check_looks_at_the_commit_of_the_clone(self, place, clone):
+        place.project.commit({"model.safetensors": weights(988_097_900, stored=False)}, message="weights that were not pushed")
+        arguments = ("deploy", "--model-dir", str(clone))
+        assert place.deploy(*arguments, MODEL_REPO=None, MODEL_CHECK="fail").code == 0, "the clone does not have that commit yet"
+        url = f"https://oauth2:{place.token}@{place.gitlab.authority}/{place.project.full_path}.git"
+        git(clone, "-c", f"http.sslCAInfo={place.gitlab.ca_file}", "pull", url, "main")
+        run = place.deploy(*arguments, MODEL_REPO=None, MODEL_CHECK="fail")
+        assert run.code == 3 and "model.safetensors" in run.log and "git lfs push" in run.log, run.log
+
     def test_project_branch_and_commit_of_the_clone(self, place, clone):
         run = show(place, "render", "--model-dir", str(clone), MODEL_REPO=None)
         assert run.code == 0, run.log
