@@ -30,6 +30,11 @@ extern const struct kube_resource kube_resource_quotas;
 extern const struct kube_resource kube_limit_ranges;
 extern const struct kube_resource kube_knative_revisions;           /* serving.knative.dev/v1 */
 extern const struct kube_resource kube_self_subject_access_reviews; /* authorization.k8s.io/v1 */
+extern const struct kube_resource kube_self_subject_reviews;        /* authentication.k8s.io/v1 */
+
+/* The ServiceAccount of NAMESPACE that USERNAME ("system:serviceaccount:NAMESPACE:NAME") stands
+ * for, inside USERNAME; "" for anybody else. USERNAME may be NULL. */
+const char *kube_service_account_of(const char *username, const char *namespace_);
 
 /*
  * "/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME/SUBRESOURCE", percent-encoded. NAMESPACE is

@@ -3,6 +3,8 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
+#include <string.h>
+
 enum { LONGEST_PATH = 4096 };
 
 const struct kube_resource kube_inference_services = {
@@ -28,6 +30,17 @@ const struct kube_resource kube_knative_revisions = {"serving.knative.dev", "v1"
                                                      "Revision", true};
 const struct kube_resource kube_self_subject_access_reviews = {
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false};
+const struct kube_resource kube_self_subject_reviews = {
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", false};
+
+const char *kube_service_account_of(const char *username, const char *namespace_) {
+    static const char prefix[] = "system:serviceaccount:";
+    if (!text_has_prefix(username, prefix) || text_is_empty(namespace_))
+        return "";
+    const char *rest = username + sizeof(prefix) - 1;
+    size_t length = strlen(namespace_);
+    return strncmp(rest, namespace_, length) == 0 && rest[length] == ':' ? rest + length + 1 : "";
+}
 
 /* An empty segment would turn "get one" into "list all", as client-go's rest/request.go warns. */
 static int append_segment(struct buffer *path, const char *segment, struct error **err) {

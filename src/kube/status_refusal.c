@@ -97,17 +97,6 @@ static int read_rbac(struct rbac *out, const char *message, struct error **err) 
     return read_resource(out, resource, err) < 0 ? -1 : 1;
 }
 
-/* The account of "system:serviceaccount:NAMESPACE:NAME" that `rbac` has to be told, or "". */
-static const char *account_to_name(const char *user, const char *namespace_) {
-    static const char prefix[] = "system:serviceaccount:";
-    if (!text_has_prefix(user, prefix) || text_is_empty(namespace_))
-        return "";
-    const char *rest = user + strlen(prefix);
-    size_t length = strlen(namespace_);
-    bool here = strncmp(rest, namespace_, length) == 0 && rest[length] == ':';
-    return here && !text_equal(rest + length + 1, "default") ? rest + length + 1 : "";
-}
-
 static int rbac_error(struct error **err, const struct rbac *rbac, const json_t *status,
                       const struct kube_request *request) {
     const char *name = json_text_at(status, "details", "name", NULL);
@@ -124,13 +113,14 @@ static int rbac_error(struct error **err, const struct rbac *rbac, const json_t 
         return error_hint(err, "the request carried no credential that the cluster knows: give the "
                                "kubeconfig's user a token, certificate or exec plugin");
     const char *namespace_ = rbac->namespace_ != NULL ? rbac->namespace_ : request->namespace_;
-    const char *account = account_to_name(rbac->user, namespace_);
+    const char *account = kube_service_account_of(rbac->user, namespace_);
+    bool named = account[0] != '\0' && !text_equal(account, "default");
     return error_hint(err,
                       "`deploy-inference-service rbac%s%s%s%s` prints the %s that the step needs; "
                       "somebody who may grant rights has to apply it",
                       text_is_empty(namespace_) ? "" : " -n ",
                       text_is_empty(namespace_) ? "" : namespace_,
-                      account[0] != '\0' ? " --service-account " : "", account,
+                      named ? " --service-account " : "", named ? account : "",
                       rbac->namespace_ != NULL ? "Role" : "ClusterRole");
 }
 

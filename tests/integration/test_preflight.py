@@ -246,7 +246,7 @@ class TestRights:
         assert report.code == 5
         told = report.one("rights/deploy", "fail")
         for text in ("create, patch inferenceservices.serving.kserve.io", "get secrets aml-image-builder-secret", "list clusterservingruntimes",
-                     f"rbac -n {site.namespace} |"):
+                     f"rbac -n {site.namespace} --service-account poor |"):
             assert text in told
         assert "get pods/log" in report.one("rights/diagnostics", "warn")
         for check in ("namespace/pod-security", "namespace/quota", "namespace/limit-range", "nodes/capacity"):
@@ -441,7 +441,7 @@ def test_everything_is_wrong_at_once(site, gitlab):
                                                        "resources": {"requests": {"storage": "1Gi"}}})
     account = site.cluster.service_account(site.namespace, "checker")
     site.cluster.grant(account, [], "unused")
-    role = site.client.get("Role", "deploy-inference-service", site.namespace)
+    role = site.client.get("Role", "deploy-inference-service.checker", site.namespace)
     for rule in role["rules"]:
         if "inferenceservices" in rule["resources"]:
             rule["verbs"] = [verb for verb in rule["verbs"] if verb != "patch"]

@@ -42,6 +42,7 @@ struct cluster_readings {
     struct reading claim;         /* PVC_NAME */
     struct reading storage_class; /* of a claim that is not bound */
     struct reading shadow;        /* ServingRuntime that is named like the chosen one */
+    struct reading account;       /* SelfSubjectReview, when it lacks rights */
     struct right_review *reviews;
     size_t review_count;
 };

@@ -23,9 +23,9 @@ static void review_free(struct right_review *review) {
 
 void cluster_readings_free(struct cluster_readings *readings) {
     struct reading *const all[] = {
-        &readings->version, &readings->groups,        &readings->namespace_,
-        &readings->quotas,  &readings->limits,        &readings->nodes,
-        &readings->claim,   &readings->storage_class, &readings->shadow};
+        &readings->version, &readings->groups, &readings->namespace_, &readings->quotas,
+        &readings->limits,  &readings->nodes,  &readings->claim,      &readings->storage_class,
+        &readings->shadow,  &readings->account};
     for (size_t i = 0; i < array_length(all); i++)
         reading_free(all[i]);
     for (size_t i = 0; i < readings->review_count; i++)
@@ -207,6 +207,31 @@ static int read_rights(struct cluster_readings *out, const struct preflight_read
     return 0;
 }
 
+static bool lacks_rights(const struct cluster_readings *readings) {
+    for (size_t i = 0; i < readings->review_count; i++)
+        if (readings->reviews[i].answered && !readings->reviews[i].allowed)
+            return true;
+    return false;
+}
+
+/* Whom they are to be given to. Kubernetes before 1.28 does not tell. */
+static int read_account(struct cluster_readings *out, const struct preflight_reader *reader,
+                        struct error **err) {
+    if (!lacks_rights(out))
+        return 0;
+    const struct kube_request request = {
+        .verb = "create",
+        .resource = &kube_self_subject_reviews,
+        .body = "{\"apiVersion\":\"authentication.k8s.io/v1\",\"kind\":\"SelfSubjectReview\"}",
+        .retry_broken = true};
+    struct kube_answer answer = {.object = NULL};
+    int result = kube_send(reader->session->kube, &request, 1, &answer, reader->deadline_ms, err);
+    if (result == 0)
+        out->account = (struct reading){steal_pointer(answer.object), steal_pointer(answer.error)};
+    kube_answer_free(&answer);
+    return result;
+}
+
 /* ---- all of it ---- */
 
 bool preflight_is_silent(const struct cluster_readings *readings) {
@@ -244,7 +269,9 @@ int preflight_read_cluster(struct cluster_readings *out, const struct preflight_
         return -1;
     if (preflight_is_silent(out))
         return 0;
-    return read_nodes(&out->nodes, reader, err) < 0 ? -1 : read_rights(out, reader, err);
+    if (read_nodes(&out->nodes, reader, err) < 0 || read_rights(out, reader, err) < 0)
+        return -1;
+    return read_account(out, reader, err);
 }
 
 int preflight_read_more(struct cluster_readings *out, const struct preflight_reader *reader,

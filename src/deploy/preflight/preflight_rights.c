@@ -1,7 +1,9 @@
 /* Each right that a deploy uses, as the cluster's own authorizer answered. */
 #include "preflight_internal.h"
 
+#include "base/json.h"
 #include "base/text.h"
+#include "kube/resource.h"
 
 static const struct check_subject subject_deploy = {"rights", "deploy", ERROR_REFUSED};
 static const struct check_subject subject_diagnostics = {"rights", "diagnostics", ERROR_REFUSED};
@@ -62,8 +64,9 @@ static int count_resource(struct tally *tally, const struct cluster_readings *re
     return verbs.count > 0 ? add_missing(tally, first, &verbs, err) : 0;
 }
 
+/* ACCOUNT is the ServiceAccount that asks, or "". */
 static int tell(struct checks *checks, const struct tally *tally, enum right_use use,
-                const struct inputs *inputs, struct error **err) {
+                const char *account, const struct inputs *inputs, struct error **err) {
     bool deploy = use == RIGHT_DEPLOY;
     const struct check_subject *subject = deploy ? &subject_deploy : &subject_diagnostics;
     if (tally->missing.count > 0) {
@@ -75,10 +78,13 @@ static int tell(struct checks *checks, const struct tally *tally, enum right_use
                                 "cannot %s",
                        missing) < 0)
             return -1;
-        return checks_hint(checks, err,
-                           "somebody who may grant rights: deploy-inference-service rbac -n %s%s | "
-                           "kubectl apply -f -",
-                           inputs->namespace_, deploy ? "" : " --diagnostics");
+        bool named = account[0] != '\0' && !text_equal(account, "default");
+        return checks_hint(
+            checks, err,
+            "somebody who may grant rights: deploy-inference-service rbac -n %s%s%s%s "
+            "| kubectl apply -f -",
+            inputs->namespace_, named ? " --service-account " : "", named ? account : "",
+            deploy ? "" : " --diagnostics");
     }
     if (tally->silent)
         return preflight_skip(checks, subject, tally->unanswered,
@@ -99,8 +105,11 @@ static int check_use(struct checks *checks, const struct cluster_readings *readi
         else
             i++;
     }
+    const char *username =
+        json_text_at(readings->account.object, "status", "userInfo", "username", NULL);
     if (result == 0)
-        result = tell(checks, &tally, use, inputs, err);
+        result = tell(checks, &tally, use, kube_service_account_of(username, inputs->namespace_),
+                      inputs, err);
     strings_free(&tally.missing);
     return result;
 }
