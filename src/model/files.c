@@ -232,43 +232,78 @@ static const char *next_value(const char **at, const char *end, size_t *length) 
     return NULL;
 }
 
-/* Tensors of one shard mostly stand together, and shards in order: LAST is where NAME is likely. */
-static bool is_known(const struct strings *shards, const char *name, size_t *last) {
-    for (size_t i = *last; i < shards->count && i < *last + 2; i++) {
-        if (strcmp(shards->items[i], name) == 0) {
-            *last = i;
-            return true;
-        }
+enum { MOST_SHARDS = 4096 };
+
+/* The names so far in order: an index of 16 MiB names a shard for each of its tensors. */
+struct known_shards {
+    const char *names[MOST_SHARDS]; /* borrowed */
+    size_t count;
+    const char *last; /* tensors of one shard mostly stand together */
+};
+
+/* Where NAME is, or would be, and whether it is there. */
+static size_t place_of(const struct known_shards *known, const char *name, bool *found) {
+    size_t low = 0;
+    size_t high = known->count;
+    *found = false;
+    while (low < high && !*found) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(known->names[middle], name);
+        *found = order == 0;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    for (size_t i = 0; i < shards->count; i++) {
-        if (strcmp(shards->items[i], name) == 0) {
-            *last = i;
-            return true;
-        }
-    }
-    return false;
+    return high;
+}
+
+static bool is_known(struct known_shards *known, const char *name) {
+    if (text_equal(known->last, name))
+        return true;
+    bool found = false;
+    size_t place = place_of(known, name, &found);
+    if (found)
+        known->last = known->names[place];
+    return found;
+}
+
+/* NAME is not known yet, and there is room. */
+static void remember(struct known_shards *known, const char *name) {
+    bool found = false;
+    size_t place = place_of(known, name, &found);
+    memmove(&known->names[place + 1], &known->names[place],
+            (known->count - place) * sizeof(known->names[0]));
+    known->names[place] = name;
+    known->count++;
+    known->last = name;
 }
 
 int model_index_shards(struct strings *shards, const char *text, size_t length, const char *suffix,
                        struct error **err) {
-    enum { LONGEST_NAME = 255, MOST_SHARDS = 4096 };
+    enum { LONGEST_NAME = 255 };
+    struct known_shards known;
+    known.count = 0;
+    known.last = NULL;
+    for (size_t i = 0; i < shards->count && known.count < MOST_SHARDS; i++)
+        if (!is_known(&known, shards->items[i]))
+            remember(&known, shards->items[i]);
     const char *at = text;
     const char *end = text + length;
-    size_t last = 0;
     size_t count = 0;
     for (const char *value = next_value(&at, end, &count); value != NULL;
          value = next_value(&at, end, &count)) {
         char name[LONGEST_NAME + 1];
-        if (count > LONGEST_NAME || shards->count >= MOST_SHARDS ||
+        if (count > LONGEST_NAME || known.count >= MOST_SHARDS ||
             memchr(value, '\0', count) != NULL)
             continue;
         memcpy(name, value, count);
         name[count] = '\0';
-        if (!text_has_suffix(name, suffix) || is_known(shards, name, &last))
+        if (!text_has_suffix(name, suffix) || is_known(&known, name))
             continue;
         if (strings_add(shards, name, err) < 0)
             return -1;
-        last = shards->count - 1;
+        remember(&known, shards->items[shards->count - 1]);
     }
     return 0;
 }

@@ -124,8 +124,9 @@ bool url_same_origin(const struct url *left, const struct url *right) {
 
 void url_hide_secrets(char *text) {
     text[strcspn(text, "?#")] = '\0';
-    char *scheme = strstr(text, "//");
-    char *authority = scheme != NULL ? scheme + 2 : text;
+    const char *colon = strchr(text, ':');
+    size_t scheme = colon != NULL && strncmp(colon, "://", 3) == 0 ? (size_t)(colon - text) + 1 : 0;
+    char *authority = strncmp(text + scheme, "//", 2) == 0 ? text + scheme + 2 : text;
     size_t length = strcspn(authority, "/");
     for (size_t at = length; at > 0; at--) {
         if (authority[at - 1] != '@')

@@ -103,6 +103,29 @@ static void an_index_of_any_size_has_a_bound(void **state) {
     free(text);
 }
 
+/* Each shard named twice, in an order that no guess fits: the first mention counts. */
+static void shards_in_any_order(void **state) {
+    (void)state;
+    enum { COUNT = 4095, STEP = 1021 }; /* no common divisor: all are met */
+    size_t room = (size_t)COUNT * 2 * 32;
+    char *text = calloc(1, room);
+    assert_non_null(text);
+    size_t length = 0;
+    for (int i = 0; i < COUNT * 2; i++)
+        length += (size_t)snprintf(text + length, room - length, "\"t%d\":\"f-%d.bin\",", i,
+                                   i * STEP % COUNT);
+    cleanup_strings struct strings shards = {.items = NULL};
+    assert_int_equal(model_index_shards(&shards, text, length, ".bin", NULL), 0);
+    assert_int_equal(model_index_shards(&shards, text, length, ".bin", NULL), 0);
+    assert_int_equal(shards.count, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof(name), "f-%d.bin", i * STEP % COUNT);
+        assert_string_equal(shards.items[i], name);
+    }
+    free(text);
+}
+
 static int64_t limit_in(const char *text) {
     return model_tokenizer_limit(text, strlen(text));
 }
@@ -219,6 +242,7 @@ int main(void) {
         cmocka_unit_test(pointers),
         cmocka_unit_test(an_index),
         cmocka_unit_test(an_index_of_any_size_has_a_bound),
+        cmocka_unit_test(shards_in_any_order),
         cmocka_unit_test(the_limit_of_a_tokenizer),
         cmocka_unit_test(weights_by_suffix),
         cmocka_unit_test(weights_by_index),

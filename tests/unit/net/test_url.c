@@ -113,6 +113,8 @@ static void hides_what_may_be_secret(void **state) {
         {"https://user:pa@ss@h:8443/a@b", "https://h:8443/a@b"},
         {"//user:pw@h/a", "//h/a"},
         {"user:pw@h/a", "h/a"},
+        {"user:pw@h/a//b", "h/a//b"},
+        {"/a//u:p@b", "/a//u:p@b"},
         {"https:\\\\user@h", "h"},
         {"/users/@me", "/users/@me"},
         {"https://h/\x1b[2J\xc3\xa4 b", "https://h/?[2J???b"},
