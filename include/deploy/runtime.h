@@ -55,6 +55,10 @@ int runtime_choose(struct runtime_choice *out, const json_t *candidates,
 int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, const char *namespace_,
                         const char *library, struct error **err);
 
+/* The same without looking at what SHADOW is: CHOICE takes over its spec and protocol. For the
+ * preflight, whose checks judge it one by one. */
+int runtime_merge_shadow(struct runtime_choice *choice, const json_t *shadow, struct error **err);
+
 /* True when the runtime lists FORMAT in supportedModelFormats (case-sensitive, as KServe compares).
  */
 bool runtime_supports(const json_t *runtime, const char *format);

@@ -361,6 +361,21 @@ class TestRuntime:
         cluster_runtime = site.client.get("ClusterServingRuntime", "vllm-cuda-12")
         site.make("ServingRuntime", "vllm-cuda-12", version="serving.kserve.io/v1alpha1", spec=cluster_runtime["spec"])
         assert "in place of" in site().one("runtime/shadow", "warn")
+        assert "in place of" in site(RUNTIME_NAME="vllm-cuda-12", RUNTIME_CLASS=None).one("runtime/shadow", "warn")
+
+    def test_the_one_of_the_namespace_is_what_is_judged(self, site):
+        spec = site.client.get("ClusterServingRuntime", "vllm-cuda-12")["spec"]
+        spec["nodeSelector"] = {"disk": "none-has-this"}
+        site.make("ServingRuntime", "vllm-cuda-12", version="serving.kserve.io/v1alpha1", spec=spec)
+        assert site().by("nodes/capacity", "fail")
+
+    def test_one_that_only_the_namespace_has(self, site):
+        spec = site.client.get("ClusterServingRuntime", "vllm-cuda-12")["spec"]
+        site.make("ServingRuntime", "ours", version="serving.kserve.io/v1alpha1", spec=spec)
+        report = site(RUNTIME_NAME="ours", RUNTIME_CLASS=None)
+        assert report.code == 0, report.checks
+        assert report.one("runtime/runtime", "ok").startswith("ServingRuntime ours is enabled")
+        assert not report.by("runtime/shadow")
 
 
 class TestGitLab:

@@ -125,6 +125,23 @@ static const char *library_of(const struct flight *flight) {
     return flight->has_model ? flight->model.library_name : flight->inputs.library_name;
 }
 
+static struct preflight_reader reader_of(const struct flight *flight) {
+    return (struct preflight_reader){.session = session_of(flight),
+                                     .inputs = &flight->inputs,
+                                     .deadline_ms = flight->request->deadline_ms};
+}
+
+/* KServe takes the namespace's own runtime of that name, so everything after looks at that. */
+static int take_shadow(struct flight *flight, struct error **err) {
+    if (preflight_runtime_is_of_namespace(&flight->runtime))
+        return 0;
+    const struct preflight_reader reader = reader_of(flight);
+    if (preflight_read_shadow(&flight->readings, &reader, flight->runtime.name, err) < 0)
+        return -1;
+    const json_t *shadow = flight->readings.shadow.object;
+    return shadow != NULL ? runtime_merge_shadow(&flight->runtime, shadow, err) : 0;
+}
+
 static int choose_runtime(struct flight *flight, struct error **err) {
     if (!flight->sound || flight->gaps.runtime != NULL)
         return 0;
@@ -136,7 +153,7 @@ static int choose_runtime(struct flight *flight, struct error **err) {
     if (cluster_complete_runtime(&flight->runtime, &flight->facts, session_of(flight),
                                  flight->request->deadline_ms, &problem) < 0)
         return settle(flight, &flight->runtime_problem, problem, err);
-    return 0;
+    return take_shadow(flight, err);
 }
 
 /* Plan and document over LIVE. What is in the way is kept in *PROBLEM. */
@@ -214,9 +231,7 @@ static int find_containers(struct flight *flight, struct error **err) {
 }
 
 static int learn(struct flight *flight, struct error **err) {
-    const struct preflight_reader reader = {.session = session_of(flight),
-                                            .inputs = &flight->inputs,
-                                            .deadline_ms = flight->request->deadline_ms};
+    const struct preflight_reader reader = reader_of(flight);
     if (preflight_read_cluster(&flight->readings, &reader, err) < 0)
         return -1;
     if (preflight_is_silent(&flight->readings))
@@ -227,8 +242,7 @@ static int learn(struct flight *flight, struct error **err) {
         choose_runtime(flight, err) < 0 || prepare_document(flight, err) < 0 ||
         dry_run(flight, err) < 0 || find_containers(flight, err) < 0)
         return -1;
-    return preflight_read_more(&flight->readings, &reader,
-                               flight->has_runtime ? flight->runtime.name : NULL, err);
+    return preflight_read_more(&flight->readings, &reader, err);
 }
 
 /* ---- telling ---- */

@@ -115,6 +115,8 @@ int preflight_check_volume(struct checks *checks, const struct cluster_readings 
 /* ---- preflight_runtime.c ---- */
 
 /* CHOICE may be NULL; PROBLEM says then why, or is NULL: not looked at. LIBRARY "": not known. */
+/* A ServingRuntime of the namespace, since the cluster has none of that name. */
+bool preflight_runtime_is_of_namespace(const struct runtime_choice *choice);
 int preflight_check_runtime(struct checks *checks, const struct runtime_choice *choice,
                             const struct error *problem, const char *library, struct error **err);
 /* A ServingRuntime in the namespace hides the ClusterServingRuntime of the same name. */

@@ -274,8 +274,19 @@ int preflight_read_cluster(struct cluster_readings *out, const struct preflight_
     return read_account(out, reader, err);
 }
 
+int preflight_read_shadow(struct cluster_readings *out, const struct preflight_reader *reader,
+                          const char *runtime, struct error **err) {
+    cleanup(reads_free) struct reads reads = {.count = 0};
+    add_read(&reads, &out->shadow,
+             &(struct kube_request){.verb = "get",
+                                    .resource = &kube_serving_runtimes,
+                                    .namespace_ = reader->inputs->namespace_,
+                                    .name = runtime});
+    return send_reads(&reads, reader, err);
+}
+
 int preflight_read_more(struct cluster_readings *out, const struct preflight_reader *reader,
-                        const char *runtime, struct error **err) {
+                        struct error **err) {
     cleanup(reads_free) struct reads reads = {.count = 0};
     const json_t *claim = out->claim.object;
     const char *class_ = json_text_at(claim, "spec", "storageClassName", NULL);
@@ -285,11 +296,5 @@ int preflight_read_more(struct cluster_readings *out, const struct preflight_rea
         add_read(
             &reads, &out->storage_class,
             &(struct kube_request){.verb = "get", .resource = &storage_classes, .name = class_});
-    if (runtime != NULL)
-        add_read(&reads, &out->shadow,
-                 &(struct kube_request){.verb = "get",
-                                        .resource = &kube_serving_runtimes,
-                                        .namespace_ = reader->inputs->namespace_,
-                                        .name = runtime});
     return send_reads(&reads, reader, err);
 }

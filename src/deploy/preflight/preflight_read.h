@@ -22,10 +22,13 @@ int preflight_read_cluster(struct cluster_readings *out, const struct preflight_
 /* No answer at all, or none to this login: asking on would only take time. */
 bool preflight_is_silent(const struct cluster_readings *readings);
 
-/* What only the answers before tell to ask for: a storage class, the runtime that hides ours.
- * RUNTIME may be NULL. */
+/* The ServingRuntime of the namespace that is named RUNTIME and would hide the cluster's. */
+int preflight_read_shadow(struct cluster_readings *out, const struct preflight_reader *reader,
+                          const char *runtime, struct error **err);
+
+/* What only the answers before tell to ask for: the storage class of a claim that is not bound. */
 int preflight_read_more(struct cluster_readings *out, const struct preflight_reader *reader,
-                        const char *runtime, struct error **err);
+                        struct error **err);
 
 void cluster_readings_free(struct cluster_readings *readings);
 

@@ -6,6 +6,11 @@
 static const struct check_subject subject = {"runtime", "runtime", ERROR_RUNTIME};
 static const struct check_subject subject_shadow = {"runtime", "shadow", ERROR_ROLLOUT};
 
+/* Read by its name, an object tells its kind; of a list only the cluster's are taken. */
+bool preflight_runtime_is_of_namespace(const struct runtime_choice *choice) {
+    return text_equal(json_text_at(choice->runtime, "kind", NULL), "ServingRuntime");
+}
+
 int preflight_check_runtime(struct checks *checks, const struct runtime_choice *choice,
                             const struct error *problem, const char *library, struct error **err) {
     if (choice == NULL && problem != NULL)
@@ -16,17 +21,19 @@ int preflight_check_runtime(struct checks *checks, const struct runtime_choice *
     for (size_t i = 0; i < choice->warnings.count; i++)
         if (checks_add(checks, err, &subject, CHECK_WARN, "%s", choice->warnings.items[i]) < 0)
             return -1;
+    const char *kind =
+        preflight_runtime_is_of_namespace(choice) ? "ServingRuntime" : "ClusterServingRuntime";
     if (library[0] == '\0') {
         if (checks_add(checks, err, &subject, CHECK_SKIPPED,
-                       "ClusterServingRuntime %s is there and enabled; its model formats are not "
+                       "%s %s is there and enabled; its model formats are not "
                        "checked: the model's format is not known",
-                       choice->name) < 0)
+                       kind, choice->name) < 0)
             return -1;
         return checks_hint(checks, err, "LIBRARY_NAME says it when the model cannot be read");
     }
-    return checks_add(checks, err, &subject, CHECK_OK,
-                      "ClusterServingRuntime %s is enabled and takes format %s%s%s", choice->name,
-                      library, choice->protocol[0] != '\0' ? ", protocol " : "", choice->protocol);
+    return checks_add(checks, err, &subject, CHECK_OK, "%s %s is enabled and takes format %s%s%s",
+                      kind, choice->name, library, choice->protocol[0] != '\0' ? ", protocol " : "",
+                      choice->protocol);
 }
 
 int preflight_check_shadow(struct checks *checks, const struct reading *shadow,
@@ -34,7 +41,8 @@ int preflight_check_shadow(struct checks *checks, const struct reading *shadow,
                            const struct inputs *inputs, struct error **err) {
     const struct error *error = shadow->error;
     const json_t *runtime = shadow->object;
-    if (choice == NULL || (error != NULL && error->http_status == 404))
+    if (choice == NULL || preflight_runtime_is_of_namespace(choice) ||
+        (error != NULL && error->http_status == 404))
         return 0;
     if (runtime == NULL)
         return preflight_skip(checks, &subject_shadow, error,

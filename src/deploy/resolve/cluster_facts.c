@@ -478,18 +478,22 @@ int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
     int result = gaps->gitlab == NULL || facts.gitlab.token != NULL
                      ? fill_batch(&batch, inputs, &facts.gitlab, err)
                      : error_no_memory(err);
+    /* by name: a runtime that only the namespace has; others are looked at once one is chosen */
+    if (result == 0 && inputs->runtime_name[0] != '\0')
+        result = ask_for_shadows(&batch, inputs, err);
     if (result == 0)
         result =
             kube_send(session->kube, batch.requests, batch.count, batch.answers, deadline_ms, err);
     if (result == 0) {
         survey_live(&facts, gaps, &batch, session, inputs, deadline_ms);
+        result = read_shadows(&facts, answer_to(&batch, SHADOWS), err);
         survey_runtime(&facts, gaps, &batch, session, inputs, deadline_ms);
         survey_access(&facts, gaps, &batch, inputs);
+    }
+    if (result == 0)
         result = read_claim(&facts, answer_to(&batch, CLAIM), err);
-    }
-    if (result == 0) {
+    if (result == 0)
         result = kserve_probe_read(&facts.kserve, &batch.answers[PROBE], err);
-    }
     if (result == 0 && gaps->gitlab == NULL)
         (void)gitlab_access_from_machine(&facts.gitlab, inputs, deps, &gaps->gitlab);
     batch_free(&batch);

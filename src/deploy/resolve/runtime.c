@@ -168,17 +168,7 @@ static int fill(struct runtime_choice *out, json_t *runtime, const struct inputs
     return 0;
 }
 
-int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, const char *namespace_,
-                        const char *library, struct error **err) {
-    cleanup_buffer struct buffer why = BUFFER_INIT(LONGEST_REASONS);
-    explain(&why, shadow, library);
-    if (why.length > 0) {
-        error_new(err, ERROR_RUNTIME,
-                  "KServe uses the ServingRuntime %s of namespace %s in place of the "
-                  "ClusterServingRuntime, but it %s",
-                  choice->name, namespace_, buffer_text(&why));
-        return error_hint(err, "rename or delete it, or choose another RUNTIME_NAME");
-    }
+int runtime_merge_shadow(struct runtime_choice *choice, const json_t *shadow, struct error **err) {
     json_t *merged =
         json_pack("{s:O*, s:O*}", "metadata", json_at(choice->runtime, "metadata", NULL), "spec",
                   json_at(shadow, "spec", NULL));
@@ -192,6 +182,22 @@ int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, con
     choice->runtime = merged;
     free(choice->protocol);
     choice->protocol = protocol;
+    return 0;
+}
+
+int runtime_take_shadow(struct runtime_choice *choice, const json_t *shadow, const char *namespace_,
+                        const char *library, struct error **err) {
+    cleanup_buffer struct buffer why = BUFFER_INIT(LONGEST_REASONS);
+    explain(&why, shadow, library);
+    if (why.length > 0) {
+        error_new(err, ERROR_RUNTIME,
+                  "KServe uses the ServingRuntime %s of namespace %s in place of the "
+                  "ClusterServingRuntime, but it %s",
+                  choice->name, namespace_, buffer_text(&why));
+        return error_hint(err, "rename or delete it, or choose another RUNTIME_NAME");
+    }
+    if (runtime_merge_shadow(choice, shadow, err) < 0)
+        return -1;
     return strings_add_format(&choice->warnings, err,
                               "KServe uses the ServingRuntime %s of namespace %s in place of the "
                               "ClusterServingRuntime: its command and environment are taken",
