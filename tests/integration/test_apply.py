@@ -453,7 +453,7 @@ def test_canceled_while_waiting_for_a_webhook(isvc):
         with isvc.start(isvc.document()) as tool:
             tool.until({"read": True})
             time.sleep(1)
-            assert tool.stop() < 1
+            assert tool.stop() < AT_ONCE
 
 
 def test_mutating_webhook_may_change_what_we_say(isvc):

