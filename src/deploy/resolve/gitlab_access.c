@@ -11,6 +11,18 @@ enum { LONGEST_TOKEN = 4096 };
 #define CONFIG_MAP_NAME "aml-image-builder-config"
 #define SECRET_NAME     "aml-image-builder-secret"
 
+/* A text of the ConfigMap without blanks around it, which `kubectl create --from-file` leaves at
+ * the end; "" for none. */
+static char *trimmed(const json_t *config_map, const char *key, struct error **err) {
+    static const char blanks[] = " \t\r\n";
+    const char *text = json_text_at(config_map, "data", key, NULL);
+    text = text != NULL ? text + strspn(text, blanks) : "";
+    size_t length = strlen(text);
+    while (length > 0 && strchr(blanks, text[length - 1]) != NULL)
+        length--;
+    return text_copy_bytes(text, length, err);
+}
+
 /* MODEL_REPO_GIT_BASE is host[:port], but installations with a whole URL there exist. */
 static char *base_url(const char *base, const char *scheme, struct error **err) {
     bool whole = text_has_prefix(base, "https://") || text_has_prefix(base, "http://");
@@ -23,8 +35,11 @@ static char *base_url(const char *base, const char *scheme, struct error **err) 
 
 static int read_config_map(struct gitlab_access *access, const json_t *config_map,
                            const char *namespace_, struct error **err) {
-    const char *base = json_text_at(config_map, "data", "MODEL_REPO_GIT_BASE", NULL);
-    if (text_is_empty(base)) {
+    cleanup_free char *base = trimmed(config_map, "MODEL_REPO_GIT_BASE", err);
+    cleanup_free char *scheme = trimmed(config_map, "MODEL_REPO_GIT_SCHEME", err);
+    if (base == NULL || scheme == NULL)
+        return -1;
+    if (base[0] == '\0') {
         error_new(err, ERROR_MODEL,
                   "ConfigMap %s/" CONFIG_MAP_NAME
                   " has no MODEL_REPO_GIT_BASE: GitLab's address is not known",
@@ -33,8 +48,7 @@ static int read_config_map(struct gitlab_access *access, const json_t *config_ma
                           "set GITLAB_BASE_URL, or let the platform manage the namespace %s again",
                           namespace_);
     }
-    char *url =
-        base_url(base, json_text_at(config_map, "data", "MODEL_REPO_GIT_SCHEME", NULL), err);
+    char *url = base_url(base, scheme, err);
     char *origin = text_format(err, "ConfigMap %s/" CONFIG_MAP_NAME, namespace_);
     if (url == NULL || origin == NULL) {
         free(url);

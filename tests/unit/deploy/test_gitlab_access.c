@@ -67,6 +67,17 @@ static void a_line_break_after_the_token_is_dropped(void **state) {
            "{\"data\":{\"MODEL_REPO_GIT_TOKEN\":\"Z2xwYXQtYWJjCg==\"}}", "https://g", "glpat-abc");
 }
 
+static void blanks_around_the_address_are_dropped(void **state) {
+    (void)state;
+    expect("{\"data\":{\"MODEL_REPO_GIT_BASE\":\" "
+           "gitlab.example.com/git/\\n\",\"MODEL_REPO_GIT_SCHEME\":"
+           "\"http\\n\"}}",
+           TOKEN, "http://gitlab.example.com/git", "glpat-abc");
+    expect("{\"data\":{\"MODEL_REPO_GIT_BASE\":\"gitlab.example.com\\n\",\"MODEL_REPO_GIT_SCHEME\":"
+           "\"\\n\"}}",
+           TOKEN, "https://gitlab.example.com", "glpat-abc");
+}
+
 static void refuse(const char *config_map, const char *secret, const char *word) {
     json_t *config = parse(config_map);
     json_t *object = parse(secret);
@@ -86,6 +97,7 @@ static void refuse(const char *config_map, const char *secret, const char *word)
 static void missing_keys_are_named_with_the_parameter_to_set(void **state) {
     (void)state;
     refuse("{\"data\":{}}", TOKEN, "MODEL_REPO_GIT_BASE");
+    refuse("{\"data\":{\"MODEL_REPO_GIT_BASE\":\"\\n\"}}", TOKEN, "MODEL_REPO_GIT_BASE");
     refuse("{\"data\":{\"MODEL_REPO_GIT_BASE\":\"g\"}}", "{\"data\":{}}", "MODEL_REPO_GIT_TOKEN");
 }
 
@@ -95,6 +107,7 @@ int main(void) {
         cmocka_unit_test(https_is_the_default_scheme),
         cmocka_unit_test(a_whole_url_as_base_is_taken),
         cmocka_unit_test(a_line_break_after_the_token_is_dropped),
+        cmocka_unit_test(blanks_around_the_address_are_dropped),
         cmocka_unit_test(missing_keys_are_named_with_the_parameter_to_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
