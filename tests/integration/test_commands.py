@@ -259,6 +259,27 @@ class TestRender:
         assert place.service()["spec"]["predictor"]["model"]["runtime"] == "vllm-cuda-12"
 
 
+class TestParametersAndConfigMap:
+    def test_gitlab_by_its_host_alone(self, place):
+        run = show(place, "render", GITLAB_BASE_URL=place.gitlab.authority, env={"GITLAB_TOKEN": str(place.token)})
+        assert run.code == 0 and place.project.head() in run.output, run.log
+
+    def test_line_break_at_the_end_of_the_address(self, place):
+        """As `kubectl create configmap --from-file` keeps it; a shell's $(...) drops it."""
+        data = {"MODEL_REPO_GIT_BASE": place.gitlab.authority + "\n", "MODEL_REPO_GIT_SCHEME": "https\n"}
+        place.cluster.client.patch("ConfigMap", "aml-image-builder-config", place.namespace, {"data": data})
+        run = show(place, "render")
+        assert run.code == 0 and place.project.head() in run.output, run.log
+
+    def test_memory_that_is_no_whole_number_of_bytes_is_deployed(self, place):
+        run = place.deploy(MEMORY_REQUEST="1.3Gi", MEMORY_LIMIT="16.3Gi", EPHIMERAL_STORAGE_SIZE="10.1Gi")
+        assert run.code == 0 and "is rounded up" in run.log, run.log
+        resources = place.deployment()["spec"]["template"]["spec"]["containers"][0]["resources"]
+        assert (resources["requests"]["memory"], resources["limits"]["memory"]) == ("1395864371200m", "17501991731200m")
+        again = place.deploy(MEMORY_REQUEST="1.3Gi", MEMORY_LIMIT="16.3Gi", EPHIMERAL_STORAGE_SIZE="10.1Gi")
+        assert again.code == 0 and "unchanged" in again.took("apply"), again.log
+
+
 class TestRuntimeOfTheNamespace:
     """KServe prefers a ServingRuntime of the namespace to the ClusterServingRuntime of the same name."""
 

@@ -13,8 +13,7 @@ int inputs_replace(char **field, const char *text, struct error **err) {
     return 0;
 }
 
-/* Parsing may have said so already. */
-static bool is_named(const struct problems *problems, const char *parameter) {
+bool inputs_is_refused(const struct problems *problems, const char *parameter) {
     for (size_t i = 0; i < problems->count; i++)
         if (problems->items[i].is_error && text_equal(problems->items[i].parameter, parameter))
             return true;
@@ -39,7 +38,7 @@ static int check_encoding(const struct inputs *inputs, struct problems *problems
     };
     for (size_t i = 0; i < array_length(texts); i++)
         if (!text_is_utf8(texts[i].text, strlen(texts[i].text)) &&
-            !is_named(problems, texts[i].parameter) &&
+            !inputs_is_refused(problems, texts[i].parameter) &&
             problems_add(problems, err, true, texts[i].parameter, "save the text as UTF-8",
                          "%s is not UTF-8 text", texts[i].parameter) < 0)
             return -1;

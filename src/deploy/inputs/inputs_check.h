@@ -8,8 +8,8 @@
 int inputs_check_service(const struct inputs *inputs, struct problems *problems,
                          struct error **err);
 
-/* Where the model comes from: repository, refs, URLs, overrides. Strips refs/heads/ and refs/tags/.
- */
+/* Where the model comes from: repository, refs, URLs, overrides. Strips refs/heads/ and refs/tags/,
+ * and makes a URL of a GITLAB_BASE_URL that is host[:port]. */
 int inputs_check_model(struct inputs *inputs, struct problems *problems, struct error **err);
 
 /* CPU, memory, ephemeral storage. Fills in the default size of the latter. */
@@ -21,6 +21,9 @@ int inputs_check_gpu(struct inputs *inputs, struct problems *problems, struct er
 /* Parses RESOURCE_LIMITS and ENV. */
 int inputs_check_limits(struct inputs *inputs, struct problems *problems, struct error **err);
 int inputs_check_env(struct inputs *inputs, struct problems *problems, struct error **err);
+
+/* True when an error names PARAMETER: parsing it, or an earlier rule, has refused it. */
+bool inputs_is_refused(const struct problems *problems, const char *parameter);
 
 /* Replaces *FIELD by a copy of TEXT. */
 int inputs_replace(char **field, const char *text, struct error **err);

@@ -78,7 +78,8 @@ static int yield_all(const struct gpu *gpu, const char *parameter, const char *w
             "%s cannot be used with HAMi resources (%s): one node has either device "
             "plugin",
             winner, other);
-    if (problems_add(problems, err, false, parameter, NULL,
+    if (!inputs_is_refused(problems, parameter) &&
+        problems_add(problems, err, false, parameter, NULL,
                      "%s is used; HAMi's defaults (%s) yield to it and are left out", winner,
                      given) < 0)
         return -1;

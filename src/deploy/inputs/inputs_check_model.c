@@ -232,12 +232,23 @@ static int check_url(const char *parameter, const char *text, bool host_only,
     return 0;
 }
 
+/* What follows takes a URL, not a host alone. */
+static int complete_base_url(struct inputs *inputs, struct error **err) {
+    const char *text = inputs->gitlab_base_url;
+    if (text[0] == '\0' || strstr(text, "://") != NULL)
+        return 0;
+    cleanup_free char *absolute = text_format(err, "https://%s", text);
+    return absolute != NULL ? inputs_replace(&inputs->gitlab_base_url, absolute, err) : -1;
+}
+
 int inputs_check_model(struct inputs *inputs, struct problems *problems, struct error **err) {
     if (check_repository(inputs, problems, err) < 0 || check_sources(inputs, problems, err) < 0)
         return -1;
     if (check_refs(inputs, problems, err) < 0 || check_storage_uri(inputs, problems, err) < 0)
         return -1;
     if (check_url("GITLAB_BASE_URL", inputs->gitlab_base_url, true, problems, err) < 0)
+        return -1;
+    if (complete_base_url(inputs, err) < 0)
         return -1;
     return check_url("MODEL_GIT_URL", inputs->model_git_url, false, problems, err);
 }

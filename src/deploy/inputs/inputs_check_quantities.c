@@ -26,12 +26,13 @@ static int parse(struct amount *amount, bool bytes, struct problems *problems, s
         return problems_add(problems, err, true, amount->parameter, hint,
                             "%s is \"%s\": it must not be negative", amount->parameter,
                             amount->text);
-    if (bytes && !quantity_is_integer(&amount->value))
-        return problems_add(problems, err, true, amount->parameter,
-                            "Mi and Gi are binary units; a small m means thousandths",
-                            "%s is \"%s\": that is no whole number of bytes", amount->parameter,
-                            amount->text);
     amount->valid = true;
+    /* legal: the API server only warns. Source: Kubernetes pkg/api/pod/warnings.go */
+    if (bytes && !quantity_is_integer(&amount->value))
+        return problems_add(problems, err, false, amount->parameter,
+                            "Mi and Gi are binary units; a small m means thousandths",
+                            "%s is \"%s\": that is no whole number of bytes, and is rounded up",
+                            amount->parameter, amount->text);
     return 0;
 }
 

@@ -107,7 +107,10 @@ static int check_replicas(const struct inputs *inputs, struct problems *problems
                             "lower MIN_REPLICAS or raise MAX_REPLICAS",
                             "MIN_REPLICAS is %lld but MAX_REPLICAS is %lld: it must not be larger",
                             (long long)inputs->min_replicas, (long long)inputs->max_replicas);
-    if (inputs->min_replicas == 0 && !inputs->serverless)
+    /* a text that was refused leaves 0 and false behind, which say nothing */
+    bool known = !inputs_is_refused(problems, "MIN_REPLICAS") &&
+                 !inputs_is_refused(problems, "ENABLE_SERVERLESS");
+    if (known && inputs->min_replicas == 0 && !inputs->serverless)
         return problems_add(
             problems, err, false, "MIN_REPLICAS", "ENABLE_SERVERLESS=true scales to zero",
             "MIN_REPLICAS is 0 without ENABLE_SERVERLESS: KServe keeps one replica");
