@@ -62,15 +62,12 @@ def deletion(project: Project, ref: str, last: str) -> dict:
     return _event(project, kind, ref, last, NO_COMMIT, [], 0, None)
 
 
-def headers(body: dict, token: str | None, key: str | None = None) -> dict[str, str]:
-    """``key``: the delivery's, which GitLab keeps when it sends an event again; "" for GitLab before 17.4, which has none."""
+def headers(body: dict, token: str | None) -> dict[str, str]:
     name = {"push": "Push Hook", "tag_push": "Tag Push Hook"}[body["object_kind"]]
     sent = {"User-Agent": "GitLab/17.5.1", "X-Gitlab-Event": name, "X-Gitlab-Webhook-UUID": str(uuid.uuid4()), "X-Gitlab-Instance": "https://gitlab.test",
-            "X-Gitlab-Event-UUID": str(uuid.uuid4())}
-    if key != "":
-        sent["Idempotency-Key"] = key or str(uuid.uuid4())
+            "X-Gitlab-Event-UUID": str(uuid.uuid4()), "Idempotency-Key": str(uuid.uuid4())}
     return sent if token is None else {**sent, "X-Gitlab-Token": token}
 
 
-def send(url: str, body: dict, token: str | None, key: str | None = None) -> requests.Response:
-    return requests.post(url, json=body, headers=headers(body, token, key), timeout=10)
+def send(url: str, body: dict, token: str | None) -> requests.Response:
+    return requests.post(url, json=body, headers=headers(body, token), timeout=10)
