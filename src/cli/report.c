@@ -31,15 +31,19 @@ static size_t directory_length(const char *path) {
     return strlen(path);
 }
 
-int report_check(const struct application *application, struct error **err) {
+/* *OUT is the directory for results, owned; NULL when there are none to write. */
+static int find_directory(char **out, const struct application *application, struct error **err) {
     const char *given = results_directory(application);
-    if (given == NULL)
-        return 0;
-    cleanup_free char *directory = text_format(err, "%.*s", (int)directory_length(given), given);
-    if (directory == NULL)
+    *out = given != NULL ? text_format(err, "%.*s", (int)directory_length(given), given) : NULL;
+    return given == NULL || *out != NULL ? 0 : -1;
+}
+
+int report_check(const struct application *application, struct error **err) {
+    cleanup_free char *directory = NULL;
+    if (find_directory(&directory, application, err) < 0)
         return -1;
     const struct file_access *files = application->deps->files;
-    if (files->is_directory(files->user, directory))
+    if (directory == NULL || files->is_directory(files->user, directory))
         return 0;
     error_new(err, ERROR_PARAMETER, "--results-dir %s is no directory", directory);
     return error_hint(err, "make it first, or --results-dir none writes no results");
@@ -47,12 +51,11 @@ int report_check(const struct application *application, struct error **err) {
 
 static int write_results(struct application *application, const struct outcome *outcome,
                          struct error **err) {
-    const char *given = results_directory(application);
-    if (given == NULL)
-        return 0;
-    cleanup_free char *directory = text_format(err, "%.*s", (int)directory_length(given), given);
-    if (directory == NULL)
+    cleanup_free char *directory = NULL;
+    if (find_directory(&directory, application, err) < 0)
         return -1;
+    if (directory == NULL)
+        return 0;
     cleanup_results struct results results = {0};
     if (results_render(&results, outcome, err) < 0)
         return -1;
