@@ -13,17 +13,7 @@ const char *log_level_name(enum log_level level) {
     return names[level];
 }
 
-/* JSON needs UTF-8, and a line with question marks is better than none. */
-static void make_utf8(char *text) {
-    if (text_is_utf8(text, strlen(text)))
-        return;
-    for (char *at = text; *at != '\0'; at++)
-        if ((unsigned char)*at >= 0x80)
-            *at = '?';
-}
-
-static void write_json(const struct log *log, enum log_level level, char *message) {
-    make_utf8(message);
+static void write_json(const struct log *log, enum log_level level, const char *message) {
     char time[TIME_RFC3339_SIZE];
     time_format_rfc3339(time, clock_wall(log->clock));
     json_t *line = json_pack("{s:s, s:s, s:s}", "time", time, "level", log_level_name(level),

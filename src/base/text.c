@@ -87,18 +87,6 @@ bool text_to_integer(const char *text, int64_t least, int64_t most, int64_t *out
     return true;
 }
 
-char *text_make_printable(char *text) {
-    for (unsigned char *at = (unsigned char *)text; at != NULL && *at != '\0'; at++) {
-        if (*at < 0x20 || *at == 0x7f) {
-            *at = ' ';
-        } else if (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) {
-            at[0] = ' ';
-            at[1] = ' ';
-        }
-    }
-    return text;
-}
-
 /* Levenshtein distance with letters compared without case; names only, so the rows are fixed. */
 static size_t edit_distance(const char *left, const char *right) {
     size_t columns = strlen(right);
@@ -164,6 +152,8 @@ size_t text_utf8_prefix(const char *text, size_t length) {
     return end;
 }
 
+enum { LONGEST_SEQUENCE = 4 };
+
 /* Length of the well-formed UTF-8 sequence at TEXT, or 0. */
 static size_t utf8_sequence(const unsigned char *text, size_t left) {
     unsigned char first = text[0];
@@ -190,4 +180,18 @@ bool text_is_utf8(const char *text, size_t length) {
         done += sequence;
     }
     return true;
+}
+
+char *text_make_printable(char *text) {
+    unsigned char *at = (unsigned char *)text;
+    while (at != NULL && *at != '\0') {
+        size_t length = utf8_sequence(at, LONGEST_SEQUENCE); /* the NUL ends it earlier */
+        bool second_controls = length == 2 && at[0] == 0xc2 && at[1] <= 0x9f;
+        if (length == 0)
+            *at = '?';
+        else if (second_controls || *at < 0x20 || *at == 0x7f)
+            memset(at, ' ', length);
+        at += length > 0 ? length : 1;
+    }
+    return text;
 }

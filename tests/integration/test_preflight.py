@@ -21,6 +21,7 @@ from harness.gitlab import GitLab
 from harness.kserve import inference_service
 from harness.model_repository import qwen_files
 from harness.process import wait_until
+from net_peer import Peer, always
 
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "preflight.schema.json").read_text())
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -184,6 +185,12 @@ class TestCluster:
         assert report.code == 9
         assert report.failed() == {"cluster/api-server"}
         assert "nothing else" in report.one("cluster/further-checks", "skipped")
+
+    def test_a_proxy_answers_in_another_character_set(self, site, tmp_path):
+        with Peer(always(403, "Accès refusé".encode("latin-1"), "Content-Type: text/plain; charset=iso-8859-1")) as proxy:
+            report = site("--kubeconfig", str(site.cluster.kubeconfig(tmp_path / "proxy", None, server=proxy.url(""))))
+        assert report.code != 1, report.log
+        assert "Acc?s refus?" in report.one("cluster/api-server", "fail")
 
     def test_a_broken_kubeconfig(self, site, tmp_path):
         (tmp_path / "broken").write_text("apiVersion: [")

@@ -58,6 +58,9 @@ static void one_line_for_a_terminal(void **state) {
     char text[] = "a\nb\r\x1b[2Jc\x7f\xc2\x9b"
                   "d\xc3\xa9\t.";
     assert_string_equal(text_make_printable(text), "a b  [2Jc   d\xc3\xa9 .");
+    char latin1[] = "acc\xe8s refus\xe9 \xe2\x82\xac \xed\xa0\x80 \xf0\x9f\x98\x80 \xc3";
+    assert_string_equal(text_make_printable(latin1),
+                        "acc?s refus? \xe2\x82\xac ??? \xf0\x9f\x98\x80 ?");
     assert_null(text_make_printable(NULL));
 }
 
