@@ -45,6 +45,10 @@ int error_wrap(struct error **err, const char *format, ...) __attribute__((forma
 /* Sets the HTTP status and (copied) Kubernetes reason of *err. Always returns -1. */
 int error_set_answer(struct error **err, int http_status, const char *reason);
 
+/* Makes *err one of KIND, for a caller who knows better whose fault it is. Lack of memory stays
+ * what it is. Always returns -1. */
+int error_set_kind(struct error **err, enum error_kind kind);
+
 /* Out of memory: needs no allocation itself. Always returns -1. */
 int error_no_memory(struct error **err);
 

@@ -96,6 +96,12 @@ int error_set_answer(struct error **err, int http_status, const char *reason) {
     return -1;
 }
 
+int error_set_kind(struct error **err, enum error_kind kind) {
+    if (err != NULL && *err != NULL && !is_static(*err))
+        (*err)->kind = kind;
+    return -1;
+}
+
 int error_take(struct error **err, struct error *from) {
     if (err != NULL && *err == NULL)
         *err = from;

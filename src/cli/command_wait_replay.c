@@ -13,8 +13,8 @@ static int read_transcript(struct buffer *text, json_t **header, struct rollout_
     const char *path = application->invocation->settings.replay;
     const struct file_access *files = application->deps->files;
     if (files->read(files->user, text_equal(path, "-") ? "/dev/stdin" : path, text, err) < 0) {
-        if (text->too_long && *err != NULL)
-            (*err)->kind = ERROR_PARAMETER; /* the user's file, no fault of ours */
+        if (text->too_long)
+            error_set_kind(err, ERROR_PARAMETER); /* the user's file, no fault of ours */
         return error_wrap(err, "--replay");
     }
     if (transcript_target(header, target, buffer_text(text), text->length, err) < 0)

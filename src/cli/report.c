@@ -108,8 +108,7 @@ int report(struct application *application, struct outcome *outcome, int result,
         return error_take(err, failure);
     }
     if (written < 0) {
-        if (unwritten != NULL)
-            unwritten->kind = ERROR_INTERNAL;
+        error_set_kind(&unwritten, ERROR_INTERNAL);
         error_wrap(&unwritten, "the service is ready, but its results could not be written");
         return error_take(err, unwritten);
     }

@@ -92,8 +92,7 @@ static int refresh_file_token(struct kube_credential *credential, struct error *
         credential->stale = false;
         return 0;
     }
-    if (failure != NULL)
-        failure->kind = ERROR_UNREACHABLE;
+    error_set_kind(&failure, ERROR_UNREACHABLE);
     return error_take(err, failure);
 }
 

@@ -39,10 +39,12 @@ static void nobody_has_to_care(void **state) {
     assert_int_equal(error_hint(NULL, "x"), -1);
     assert_int_equal(error_wrap(NULL, "x"), -1);
     assert_int_equal(error_set_answer(NULL, 1, "x"), -1);
+    assert_int_equal(error_set_kind(NULL, ERROR_MODEL), -1);
     assert_int_equal(error_no_memory(NULL), -1);
     struct error *none = NULL;
     assert_int_equal(error_hint(&none, "x"), -1);
     assert_int_equal(error_wrap(&none, "x"), -1);
+    assert_int_equal(error_set_kind(&none, ERROR_MODEL), -1);
     assert_null(none);
     error_free(NULL);
 }
@@ -57,6 +59,7 @@ static void out_of_memory_is_shared_and_cannot_be_changed(void **state) {
     error_hint(&first, "x");
     error_wrap(&first, "x");
     error_set_answer(&first, 1, "x");
+    error_set_kind(&first, ERROR_MODEL); /* the shared one is in memory that cannot be written */
     assert_int_equal(first->kind, ERROR_INTERNAL);
     assert_string_equal(first->message, "out of memory");
     assert_null(first->hint);
