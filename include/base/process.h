@@ -12,6 +12,7 @@ struct process_request {
     const char *const *environment; /* NULL-terminated "NAME=value" added to our own environment */
     const char *input;              /* fed to standard input; NULL: /dev/null */
     int64_t timeout_ms;             /* the program is killed after that */
+    int cancel_descriptor;          /* and when this becomes readable (deps.h); -1: never */
     bool quiet;                     /* its standard error goes to /dev/null, not to ours */
 };
 
@@ -22,7 +23,8 @@ struct process_result {
 
 struct process_runner {
     /* Runs and waits. Standard error is ours unless quiet. Fails when the program cannot be
-     * started, runs too long or prints too much; a non-zero exit code is no failure. */
+     * started, runs too long or prints too much (ERROR_CANCELED when canceled meanwhile); a
+     * non-zero exit code is no failure. */
     int (*run)(void *user, const struct process_request *request, struct process_result *result,
                struct error **err);
     void *user;

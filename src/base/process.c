@@ -107,6 +107,10 @@ static int too_slow(const struct process_request *request, struct error **err) {
                      (long long)request->timeout_ms);
 }
 
+static int canceled(const struct process_request *request, struct error **err) {
+    return error_new(err, ERROR_CANCELED, "canceled while %s was running", request->arguments[0]);
+}
+
 /* Feeds the input and collects the output until both ends are done. */
 static int exchange(const struct process_request *request, struct pipes *pipes, int64_t deadline,
                     struct buffer *output, struct error **err) {
@@ -115,14 +119,17 @@ static int exchange(const struct process_request *request, struct pipes *pipes, 
     if (left == 0)
         close_end(&pipes->input[1]);
     while (pipes->output[0] >= 0) {
-        struct pollfd ends[2] = {{.fd = pipes->output[0], .events = POLLIN},
-                                 {.fd = pipes->input[1], .events = POLLOUT}};
+        struct pollfd ends[3] = {{.fd = pipes->output[0], .events = POLLIN},
+                                 {.fd = pipes->input[1], .events = POLLOUT},
+                                 {.fd = request->cancel_descriptor, .events = POLLIN}};
         int64_t wait = deadline - clock_now(&clock_system);
-        int ready = wait > 0 ? poll(ends, 2, (int)wait) : 0;
+        int ready = wait > 0 ? poll(ends, 3, (int)wait) : 0;
         if (ready < 0 && errno == EINTR)
             continue;
         if (ready <= 0)
             return too_slow(request, err);
+        if ((ends[2].revents & POLLIN) != 0)
+            return canceled(request, err);
         if (ends[1].revents != 0) {
             ssize_t written = write(pipes->input[1], input, left);
             if (written > 0) {
@@ -156,7 +163,9 @@ static int await(pid_t pid, const struct process_request *request, int64_t deadl
             return 0;
         if (clock_now(&clock_system) >= deadline)
             return too_slow(request, err);
-        poll(NULL, 0, 5);
+        struct pollfd cancel = {.fd = request->cancel_descriptor, .events = POLLIN};
+        if (poll(&cancel, 1, 5) > 0 && (cancel.revents & POLLIN) != 0)
+            return canceled(request, err);
     }
 }
 

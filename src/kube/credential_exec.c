@@ -173,15 +173,17 @@ static int run_plugin(struct process_result *result, const struct kube_config *c
     cleanup_free char **environment = arguments != NULL ? environment_of(exec, info, err) : NULL;
     if (environment == NULL)
         return -1;
-    struct process_request request = {.timeout_ms = PLUGIN_TIMEOUT_MS};
+    struct process_request request = {.timeout_ms = PLUGIN_TIMEOUT_MS,
+                                      .cancel_descriptor = deps->cancel_descriptor};
     memcpy(&request.arguments, &arguments, sizeof(arguments));
     memcpy(&request.environment, &environment, sizeof(environment));
     struct error *failure = NULL;
     if (deps->processes->run(deps->processes->user, &request, result, &failure) < 0) {
         if (failure != NULL && failure->kind == ERROR_PARAMETER)
-            failure->kind = ERROR_UNREACHABLE;
+            error_set_kind(&failure, ERROR_UNREACHABLE);
         error_wrap(&failure, "exec plugin");
-        if (!text_is_empty(exec->install_hint)) {
+        bool not_run = failure != NULL && failure->kind == ERROR_UNREACHABLE;
+        if (not_run && !text_is_empty(exec->install_hint)) {
             cleanup_free char *hint = text_copy(exec->install_hint, NULL);
             if (hint != NULL)
                 error_hint(&failure, "%s", text_make_printable(hint));

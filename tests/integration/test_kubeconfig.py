@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+
 import pytest
 import yaml
+
+from harness.process import AT_ONCE, wait_until
 
 
 def render(place, kubeconfig, env=None):
@@ -73,6 +79,25 @@ def test_insecure_and_tls_server_name(place, tmp_path):
     run = render(place, edited(place, tmp_path, lambda d: d["clusters"][0]["cluster"].update({"tls-server-name": "other.example.com"})))
     assert run.code == 9, run.log
     assert "other.example.com" in run.log
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_an_exec_plugin_runs(place, tmp_path, number, code):
+    """A plugin may wait for a person's login for a minute: the end of the run is the plugin's end."""
+    plugin = tmp_path / "slow-login"
+    plugin.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nsleep 300\n")
+    plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never", "installHint": "install it"}}
+    running = place.binary.start("render", f"--kubeconfig={edited(place, tmp_path, lambda d: d['users'][0].update(user=user))}", results=False,
+                                 INFERENCE_SERVICE_NAME="qwen", MODEL_REPO="qwen", RUNTIME_CLASS="vllm", NAMESPACE=place.namespace)
+    wait_until((tmp_path / "pid").exists, 30, "the plugin runs")
+    started = time.monotonic()
+    running.signal(number)
+    run = running.finish()
+    assert time.monotonic() - started < AT_ONCE
+    assert run.code == code and "canceled while" in run.log and "install it" not in run.log, run.log
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_an_exec_plugin_that_is_not_there_names_itself(place, tmp_path):

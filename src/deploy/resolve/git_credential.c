@@ -68,12 +68,16 @@ static int ask_git(struct git_credential *out, const struct url *url, const stru
                                             .environment = environment,
                                             .input = question,
                                             .timeout_ms = GIT_TIMEOUT_MS,
+                                            .cancel_descriptor = deps->cancel_descriptor,
                                             .quiet = true};
     struct process_result result = {.output = BUFFER_INIT(LONGEST_ANSWER)};
     result.output.secret = true;
     struct error *problem = NULL;
     int found = 0;
-    if (deps->processes->run(deps->processes->user, &request, &result, &problem) < 0)
+    bool ran = deps->processes->run(deps->processes->user, &request, &result, &problem) == 0;
+    if (!ran && problem != NULL && problem->kind == ERROR_CANCELED)
+        found = error_take(err, steal_pointer(problem));
+    else if (!ran)
         log_debug(deps->log, "git credential: %s", problem != NULL ? problem->message : "failed");
     else if (result.exit_code != 0)
         log_debug(deps->log, "git credential has no login for %s", url->host);

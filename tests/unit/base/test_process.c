@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 static int run(struct process_result *result, const char *script, const char *input,
                const char *const *environment, int64_t timeout_ms, struct error **err) {
@@ -15,7 +16,8 @@ static int run(struct process_result *result, const char *script, const char *in
     const struct process_request request = {.arguments = arguments,
                                             .environment = environment,
                                             .input = input,
-                                            .timeout_ms = timeout_ms};
+                                            .timeout_ms = timeout_ms,
+                                            .cancel_descriptor = -1};
     *result = (struct process_result){.output = BUFFER_INIT(100000)};
     return process_system.run(NULL, &request, result, err);
 }
@@ -88,10 +90,37 @@ static void slow_programs_are_killed_with_their_children(void **state) {
     expect_too_slow("exec >&-; sleep 30"); /* has closed its output */
 }
 
+static void expect_canceled(const char *script) {
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    const char *const arguments[] = {"sh", "-c", script, NULL};
+    const struct process_request request = {
+        .arguments = arguments, .timeout_ms = 20000, .cancel_descriptor = ends[0]};
+    struct process_result result = {.output = BUFFER_INIT(100)};
+    cleanup_error struct error *error = NULL;
+    int64_t before = clock_now(&clock_system);
+    assert_int_equal(process_system.run(NULL, &request, &result, &error), -1);
+    assert_int_equal(error->kind, ERROR_CANCELED);
+    assert_string_equal(error->message, "canceled while sh was running");
+    assert_int_equal(result.exit_code, 128 + SIGKILL);
+    assert_true(clock_now(&clock_system) - before < 10000);
+    buffer_free(&result.output);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_signal_to_us_ends_them_too(void **state) {
+    (void)state;
+    expect_canceled("sleep 30 & wait");
+    expect_canceled("exec >&-; sleep 30");
+}
+
 static void what_cannot_be_started(void **state) {
     (void)state;
     static const char *const arguments[] = {"no-such-program-here", NULL};
-    const struct process_request request = {.arguments = arguments, .timeout_ms = 1000};
+    const struct process_request request = {
+        .arguments = arguments, .timeout_ms = 1000, .cancel_descriptor = -1};
     struct process_result result = {.output = BUFFER_INIT(10)};
     cleanup_error struct error *error = NULL;
     assert_int_equal(process_system.run(NULL, &request, &result, &error), -1);
@@ -118,6 +147,7 @@ int main(void) {
         cmocka_unit_test(input_that_nobody_reads_does_no_harm),
         cmocka_unit_test(environment_is_added_and_replaced),
         cmocka_unit_test(slow_programs_are_killed_with_their_children),
+        cmocka_unit_test(a_signal_to_us_ends_them_too),
         cmocka_unit_test(what_cannot_be_started),
         cmocka_unit_test(the_environment_as_a_value),
     };
