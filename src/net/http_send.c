@@ -191,6 +191,7 @@ static void settle_failure(struct http_batch *batch, struct slot *slot) {
     if (slot->attempts > 1) {
         struct error *with_count = NULL;
         error_new(&with_count, error->kind, "%s (attempt %d)", error->message, slot->attempts);
+        error_set_answer(&with_count, error->http_status, error->reason);
         if (error->hint != NULL)
             error_hint(&with_count, "%s", error->hint);
         error_free(error);

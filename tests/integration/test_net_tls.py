@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import select
 import socket
 import ssl
@@ -56,6 +57,24 @@ def refusal(peer: Peer, **request) -> dict:
     assert outcome.error["message"].startswith("GitLab (")
     assert "\n" not in outcome.error["message"]
     return outcome.error
+
+
+def test_a_certificate_refused_at_a_later_attempt(tls, authority, stranger):
+    """The reason, by which callers name GITLAB_CA_FILE and the like, is that of the attempt that ended it."""
+    server, seen = tls(authority.server("a", ["127.0.0.1"])), []
+
+    def first_hangs_up(connection):
+        seen.append(connection)
+        if len(seen) > 1:
+            with contextlib.suppress(OSError):
+                server.wrap_socket(connection.socket, server_side=True).recv(1)
+
+    with Peer(first_hangs_up) as peer:
+        outcome = fetch({"url": peer.url().replace("http:", "https:"), "attempts": 3, "first_ms": 10, "ca": pem(stranger.cert)})
+    assert len(seen) == 2
+    assert outcome.error["message"].endswith("(attempt 2)")
+    assert outcome.error["reason"] == "Untrusted"
+    assert "CA certificate" in outcome.error["hint"]
 
 
 @pytest.mark.parametrize("kind", ["ec", "ec384", "rsa", "rsa4096"])

@@ -54,8 +54,8 @@ static json_t *bytes(const char *data, size_t length) {
 static json_t *error_json(const struct error *error) {
     if (error == NULL)
         return json_null();
-    return json_pack("{s:i,s:s,s:s?}", "kind", (int)error->kind, "message", error->message, "hint",
-                     error->hint);
+    return json_pack("{s:i,s:s,s:s?,s:s?}", "kind", (int)error->kind, "message", error->message,
+                     "hint", error->hint, "reason", error->reason);
 }
 
 static void print_log(void *user, enum log_level level, const char *line) {
