@@ -211,6 +211,8 @@ static void list_owners(struct buffer *out, const json_t *causes, const struct k
     bool first = true;
     json_array_foreach(causes, index, cause) {
         char name[LONGEST_NAME + 1];
+        if (out->too_long) /* the rest is not shown: thousands of managers cost nothing */
+            return;
         read_manager(json_text_at(cause, "message", NULL), name);
         if (!is_conflict(cause) || is_no_persons(name, apply->live, apply->manager) ||
             is_listed(causes, index, name))
