@@ -99,7 +99,8 @@ static const char environment[] =
     ".TP\n.B NO_COLOR\nwhen it is not empty, output is not coloured.\n"
     ".TP\n.B TERM\n\"dumb\" switches colours and the living progress line off.\n"
     ".TP\n.B COLUMNS\nwidth of lines on a terminal, up to 100.\n"
-    ".TP\n.BR HTTPS_PROXY \", \" HTTP_PROXY \", \" NO_PROXY\nproxies, as curl takes them.\n";
+    ".TP\n.BR HTTPS_PROXY \", \" http_proxy \", \" NO_PROXY\n"
+    "proxies, as curl takes them: that of http:// URLs in small letters only.\n";
 
 static const char files[] =
     ".SH FILES\n.TP\n.I ~/.kube/config\nkubeconfig, when neither \\fB\\-\\-kubeconfig\\fR nor "
