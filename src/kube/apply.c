@@ -194,6 +194,8 @@ static int handle_conflict(struct work *work, const struct kube_answer *answer,
     cleanup_error struct error *problem = NULL;
     if (read_live(work, &problem) == 0 && judge_live(work, err) < 0)
         return -1;
+    if (problem != NULL && problem->kind == ERROR_CANCELED)
+        return error_take(err, steal_pointer(problem));
     bool agreed = problem == NULL && !work->force && work->live != NULL &&
                   apply_conflict_takes_nothing(answer->status, work->document, work->live,
                                                work->apply->manager);

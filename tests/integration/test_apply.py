@@ -16,7 +16,8 @@ from harness.client import ApiError, NotFound
 from harness.cluster import Cluster
 from harness.kserve import KServe
 from harness.process import AT_ONCE
-from kube_tool import (CONFLICT, DEADLINE, ISVC, MANAGER, MINIMAL_CRD, REFUSED, THING, UNREACHABLE, Proxy, Tool, Webhook)
+from kube_tool import (CANCELED, CONFLICT, DEADLINE, ISVC, MANAGER, MINIMAL_CRD, REFUSED, THING, UNREACHABLE, Proxy, Tool, Webhook)
+from net_peer import Peer
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 RULES = [{"apiGroups": ["serving.kserve.io", "minimal.example.com"], "resources": ["inferenceservices", "things"],
@@ -454,6 +455,41 @@ def test_canceled_while_waiting_for_a_webhook(isvc):
             tool.until({"read": True})
             time.sleep(1)
             assert tool.stop() < AT_ONCE
+
+
+def test_canceled_while_a_conflict_is_looked_at(tmp_path):
+    """The end that was asked for, not a conflict that was not looked at to its end. The server hangs between two answers."""
+    live = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "metadata": {"name": "qwen", "namespace": "demo", "uid": "u", "resourceVersion": "5"}, "spec": {"predictor": {"minReplicas": 2}}}
+    cause = {"reason": "FieldManagerConflict", "field": ".spec.predictor.minReplicas",
+             "message": 'conflict with "ui" using serving.kserve.io/v1beta1 at 2026-01-02T03:04:05Z'}
+    conflict = {"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409, "message": "Apply failed with 1 conflict",
+                "details": {"causes": [cause]}}
+    held = threading.Event()
+
+    def answer(connection):
+        while (request := connection.request()) is not None:
+            patched = any(r.method == "PATCH" for r in connection.peer.requests)
+            if request.method == "PATCH":
+                connection.answer(409, json.dumps(conflict).encode(), "Content-Type: application/json")
+            elif not patched:
+                connection.answer(200, json.dumps({"kind": "InferenceServiceList", "metadata": {"resourceVersion": "9"}, "items": [live]}).encode(),
+                                  "Content-Type: application/json")
+            else:
+                held.set()
+                connection.request()
+
+    document = {**live, "metadata": {"name": "qwen", "namespace": "demo"}, "spec": {"predictor": {"minReplicas": 1}}}
+    with Peer(answer) as peer:
+        config = tmp_path / "config"
+        config.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "u", "user": {}}],
+                                      "clusters": [{"name": "c", "cluster": {"server": peer.url("")}}],
+                                      "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}]}))
+        script = {"apply": {"resource": ISVC, "namespace": "demo", "name": "qwen", "document": document, "manager": MANAGER}}
+        with Tool(config, script) as tool:
+            assert held.wait(30), tool.lines
+            tool.process.terminate()
+            assert tool.finish()["error"]["kind"] == CANCELED
 
 
 def test_mutating_webhook_may_change_what_we_say(isvc):
