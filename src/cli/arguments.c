@@ -226,10 +226,19 @@ static int assign_number(struct parser *parser, const struct parameter *paramete
     return rule != NULL ? bad_value(parser, parameter, value, rule, NULL, err) : -1;
 }
 
+/* A secret from a file often ends with a line break, as in an environment filled from a Secret. */
+static size_t length_of(const struct parameter *parameter, const char *value) {
+    size_t length = strlen(value);
+    while (parameter->type == PARAMETER_SECRET && length > 0 &&
+           strchr(" \t\r\n", value[length - 1]) != NULL)
+        length--;
+    return length;
+}
+
 static int assign_text(struct parser *parser, const struct parameter *parameter, const char *value,
                        struct error **err) {
     char **field = field_of(parser->out, parameter);
-    char *copy = text_copy(value, err);
+    char *copy = text_copy_bytes(value, length_of(parameter, value), err);
     if (copy == NULL)
         return -1;
     secret_free(*field);

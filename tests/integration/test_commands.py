@@ -264,6 +264,23 @@ class TestParametersAndConfigMap:
         run = show(place, "render", GITLAB_BASE_URL=place.gitlab.authority, env={"GITLAB_TOKEN": str(place.token)})
         assert run.code == 0 and place.project.head() in run.output, run.log
 
+    def test_line_break_at_the_end_of_the_token(self, place, tmp_path):
+        """As an environment filled from a Secret, or a file that an editor wrote, has it."""
+        address = {"GITLAB_BASE_URL": place.gitlab.authority}
+        run = show(place, "render", env={"GITLAB_TOKEN": f"{place.token}\n"}, **address)
+        assert run.code == 0 and place.project.head() in run.output, run.log
+        file = tmp_path / "token"
+        file.write_text(f"{place.token}\r\n")
+        run = show(place, "render", GITLAB_TOKEN_FILE=str(file), **address)
+        assert run.code == 0 and place.project.head() in run.output, run.log
+
+    def test_a_token_file_that_is_empty(self, place, tmp_path):
+        """It was named on purpose: another token in its place would be a surprise."""
+        file = tmp_path / "token"
+        file.write_text("\n")
+        run = show(place, "render", GITLAB_TOKEN_FILE=str(file))
+        assert run.code == 2 and f"GITLAB_TOKEN_FILE: {file} is empty" in run.log, run.log
+
     def test_line_break_at_the_end_of_the_address(self, place):
         """As `kubectl create configmap --from-file` keeps it; a shell's $(...) drops it."""
         data = {"MODEL_REPO_GIT_BASE": place.gitlab.authority + "\n", "MODEL_REPO_GIT_SCHEME": "https\n"}

@@ -147,7 +147,11 @@ static int read_token_file(struct gitlab_access *access, const char *path, const
     if (result == 0) {
         while (content.length > 0 && strchr(" \r\n\t", content.data[content.length - 1]) != NULL)
             content.data[--content.length] = '\0';
-        char *token = buffer_steal(&content, path, err);
+        if (content.length == 0) {
+            error_new(err, ERROR_PARAMETER, "%s is empty", path);
+            error_hint(err, "write the token into it, or leave GITLAB_TOKEN_FILE out");
+        }
+        char *token = content.length > 0 ? buffer_steal(&content, path, err) : NULL;
         result = token != NULL ? 0 : -1;
         if (token != NULL) {
             secret_free(access->token);
