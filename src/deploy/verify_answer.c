@@ -158,14 +158,27 @@ static int judge_status(enum verify_answer *out, char **trouble, int status, str
     return text != NULL ? say(out, answer, trouble, text, err) : -1;
 }
 
+/*
+ * A server that knows v1 says so even when it does not know the model: {"error": "Could not find
+ * any versions of model qwen"} (TensorFlow Serving), {"error": "Model with name qwen does not
+ * exist."} (KServe's own). One that does not know the path has a page, another field or an object
+ * there.
+ */
+static bool is_unknown_v1_model(enum verify_dialect dialect, int status, const json_t *document) {
+    return dialect == VERIFY_V1 && status == 404 &&
+           json_is_string(json_object_get(document, "error"));
+}
+
 int verify_judge(enum verify_answer *out, char **trouble, enum verify_dialect dialect, int status,
                  const char *body, size_t length, const char *model_name, struct error **err) {
+    cleanup_json json_t *document = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
+    if (is_unknown_v1_model(dialect, status, document))
+        return say(out, VERIFY_UNKNOWN, trouble, "answers 404: it does not know the model", err);
     if (status != 200)
         return judge_status(out, trouble, status, err);
     if (is_web_page(body, length))
         return say(out, VERIFY_LATER, trouble, "answers with a web page, not as a model server",
                    err);
-    cleanup_json json_t *document = json_loadb(body, length, JSON_REJECT_DUPLICATES, NULL);
     const json_t *error = json_object_get(document, "error");
     if (error != NULL && !json_is_null(error))
         return say(out, VERIFY_LATER, trouble, "answers 200 with an error in it", err);

@@ -120,6 +120,7 @@ def test_a_ready_server_without_the_model_is_not_enough(verify):
     ("v2", {"/v2/health/ready": (200, b"")}, "/v2/models/qwen3/ready answers 404"),
     ("v2", {"/v2/health/ready": (200, b""), "/v2/models/qwen3/ready": (400, b'{"error":"unknown model"}')}, "answers 400"),  # Triton
     ("openai", OPENAI, "serves qwen2, and no model named qwen3"),
+    ("v1", {"/v1/models/qwen3": (404, b'{"error":"Could not find any versions of model qwen3"}')}, "does not know the model"),  # TensorFlow Serving
 ])
 def test_a_model_that_the_server_does_not_know_ends_it_after_a_while(verify, name, paths, answer):
     with Peer(serving(paths)) as peer:
