@@ -27,6 +27,10 @@ struct invocation {
  */
 int arguments_parse(struct invocation *out, int argc, const char *const *argv,
                     const struct environment *environment, struct error **err);
+
+/* True when the environment, and no word of the command line, set the parameter of that name. */
+bool invocation_has_from_environment(const struct invocation *invocation, const char *parameter);
+
 void invocation_free(struct invocation *invocation);
 
 #define cleanup_invocation cleanup(invocation_free)

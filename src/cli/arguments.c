@@ -341,6 +341,13 @@ int arguments_parse(struct invocation *out, int argc, const char *const *argv,
     return assign_all(&parser, err);
 }
 
+bool invocation_has_from_environment(const struct invocation *invocation, const char *parameter) {
+    for (size_t i = 0; i < parameters_count; i++)
+        if (text_equal(parameters[i].name, parameter))
+            return invocation->from_environment[i];
+    return false;
+}
+
 void invocation_free(struct invocation *invocation) {
     strings_free(&invocation->operands);
     problems_free(&invocation->problems);

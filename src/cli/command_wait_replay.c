@@ -24,6 +24,12 @@ static int read_transcript(struct buffer *text, json_t **header, struct rollout_
 
 /* ---- what cannot be asked of a record ---- */
 
+/* VALUE, or "" when only the environment has it: that was set for runs on a cluster. */
+static const char *named(const struct invocation *invocation, const char *parameter,
+                         const char *value) {
+    return invocation_has_from_environment(invocation, parameter) ? "" : value;
+}
+
 static int check_words(struct application *application, struct error **err) {
     struct invocation *invocation = application->invocation;
     struct problems *problems = &invocation->problems;
@@ -36,7 +42,7 @@ static int check_words(struct application *application, struct error **err) {
         problems_add(problems, err, true, "record", "leave --record out, or copy the file",
                      "--record and --replay do not go together: nothing new would be recorded") < 0)
         return -1;
-    const char *verify = invocation->inputs.verify_endpoint;
+    const char *verify = named(invocation, "VERIFY_ENDPOINT", invocation->inputs.verify_endpoint);
     if (verify[0] != '\0' && !text_equal(verify, "false") &&
         problems_add(problems, err, true, "VERIFY_ENDPOINT", "leave VERIFY_ENDPOINT out",
                      "--replay asks no service: VERIFY_ENDPOINT cannot apply") < 0)
@@ -57,11 +63,14 @@ static int check_names(struct application *application, const struct rollout_tar
     const struct invocation *invocation = application->invocation;
     const struct strings *operands = &invocation->operands;
     struct problems *problems = &application->invocation->problems;
-    const char *name = operands->count > 0 ? operands->items[0] : invocation->inputs.name;
+    const struct inputs *inputs = &invocation->inputs;
+    const char *name = operands->count > 0
+                           ? operands->items[0]
+                           : named(invocation, "INFERENCE_SERVICE_NAME", inputs->name);
     if (operands->count <= 1 && check_same(problems, "NAME", name, target->name, err) < 0)
         return -1;
-    return check_same(problems, "NAMESPACE", invocation->inputs.namespace_, target->namespace_,
-                      err);
+    return check_same(problems, "NAMESPACE", named(invocation, "NAMESPACE", inputs->namespace_),
+                      target->namespace_, err);
 }
 
 /* ---- the verdict ---- */

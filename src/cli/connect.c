@@ -28,19 +28,12 @@ int connect_session(struct session *session, struct application *application, st
 }
 
 /* The environment is easily forgotten: who is wrong there is told so. */
-static bool is_from_environment(const struct invocation *invocation,
-                                const struct problem *problem) {
-    for (size_t i = 0; i < parameters_count; i++)
-        if (text_equal(parameters[i].name, problem->parameter))
-            return invocation->from_environment[i];
-    return false;
-}
-
 static void show_problems(const struct application *application) {
-    const struct problems *problems = &application->invocation->problems;
+    const struct invocation *invocation = application->invocation;
+    const struct problems *problems = &invocation->problems;
     for (size_t i = 0; i < problems->count; i++)
         console_problem(application->console, &problems->items[i],
-                        is_from_environment(application->invocation, &problems->items[i]));
+                        invocation_has_from_environment(invocation, problems->items[i].parameter));
 }
 
 /*

@@ -213,6 +213,11 @@ class TestReplay:
         for said in ("--record", "VERIFY_ENDPOINT", '"foo"', "of qwen, not of other", "of demo, not of elsewhere"):
             assert said in one_line(shown.log), shown.log
 
+    def test_the_environment_of_other_runs_does_not_matter(self, tmp_path):
+        others = {"VERIFY_ENDPOINT": "true", "NAMESPACE": "elsewhere", "INFERENCE_SERVICE_NAME": "other"}
+        shown = replay(tmp_path, (TRANSCRIPTS / "exit-137.jsonl").read_text(), env=others)
+        assert shown.code == 7 and "demo/qwen" in shown.results["overview-markdown"], shown.log
+
     def test_results_name_the_service(self, tmp_path):
         shown = replay(tmp_path, (TRANSCRIPTS / "exit-137.jsonl").read_text())
         assert "demo/qwen" in shown.results["overview-markdown"] and shown.results["runtime"] == "vllm-cuda-12"
