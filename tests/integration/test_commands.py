@@ -213,7 +213,10 @@ class TestDiff:
     def test_what_a_webhook_changes_is_shown(self, place, tmp_path):
         document = json.loads(show(place, "render", "-o", "json").output)
         apply(place)
+
         def answer(request):
+            if request["userInfo"]["username"] != place.account.user:
+                return {"allowed": True}  # KServe's controller writes too, and the live object would have the label
             labels = {**request["object"]["metadata"].get("labels", {}), "team": "red"}
             add = [{"op": "add", "path": "/metadata/labels", "value": labels}]
             return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(add).encode()).decode()}
