@@ -16,6 +16,7 @@ from base64 import b64encode
 from pathlib import Path
 
 from harness.client import ApiError
+from harness.process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,12 +46,20 @@ def tool() -> str:
 
 
 class Tool:
-    """The program, running. Its lines come as dicts."""
+    """The program, running. Its lines come as dicts. With ``held`` an apply waits between its read and its write for go()."""
 
-    def __init__(self, kubeconfig: Path, script: dict):
+    def __init__(self, kubeconfig: Path, script: dict, held: bool = False):
+        self._gate: int | None = None
+        inherited: list[int] = []
+        if held:
+            read, self._gate = os.pipe()
+            inherited = [read]
+            script = {"apply": {**script["apply"], "gate": read}}
         environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS") if name in os.environ}
         self.process = subprocess.Popen([tool(), str(kubeconfig)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env={"ASAN_OPTIONS": "quarantine_size_mb=1", **environment, "NO_PROXY": "*"})
+                                        pass_fds=inherited, env={"ASAN_OPTIONS": "quarantine_size_mb=1", **environment, "NO_PROXY": "*"})
+        for descriptor in inherited:
+            os.close(descriptor)
         self.lines: list[dict] = []
         self._queue: queue.Queue = queue.Queue()
         self._stderr = b""
@@ -68,19 +77,37 @@ class Tool:
     def _read_errors(self) -> None:
         self._stderr = self.process.stderr.read()
 
+    def go(self) -> None:
+        """Lets an apply that is held write."""
+        if self._gate is not None:
+            os.close(self._gate)
+            self._gate = None
+
+    def _next(self, deadline: float) -> dict | None:
+        """The next line of any kind; None at the end."""
+        try:
+            line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise AssertionError(f"nothing more in time; so far {self.lines[-20:]} {self._stderr.decode()}") from None
+        if line is not None:
+            self.lines.append(line)
+        return line
+
     def next(self, timeout: float = 30) -> dict | None:
         """The next line that is no log line; None at the end."""
         deadline = time.monotonic() + timeout
+        while (line := self._next(deadline)) is not None and "log" in line:
+            pass
+        return line
+
+    def until_log(self, text: str, timeout: float = 30) -> None:
+        """Waits for a log line that has the text."""
+        deadline = time.monotonic() + timeout
         while True:
-            try:
-                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"nothing within {timeout} s; so far {self.lines[-20:]} {self._stderr.decode()}") from None
-            if line is None:
-                return None
-            self.lines.append(line)
-            if "log" not in line:
-                return line
+            line = self._next(deadline)
+            assert line is not None, f"ended without {text!r}: {self.lines[-20:]} {self._stderr.decode()}"
+            if text in line.get("log", ""):
+                return
 
     def until(self, what, timeout: float = 30) -> dict:
         """The next line of which ``what`` (a function, or a dict of values) is true."""
@@ -119,7 +146,7 @@ class Tool:
         """SIGTERM; how long it took to end."""
         started = time.monotonic()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         return time.monotonic() - started
 
     def __enter__(self) -> "Tool":
@@ -129,6 +156,7 @@ class Tool:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.go()
 
 
 # ---- a proxy of TCP connections that goes wrong when told to
@@ -221,12 +249,11 @@ class Webhook:
         self.kind = "MutatingWebhookConfiguration" if mutating else "ValidatingWebhookConfiguration"
         self._server: http.server.ThreadingHTTPServer | None = None
         self._files = cluster.ca.server("webhook", ["127.0.0.1"]).write(directory, "webhook")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()  # nobody's connection takes it before we listen
         cluster.client.create({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": self.kind, "metadata": {"name": self.name},
             "webhooks": [{"name": "hook.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": "Fail",
-                          "timeoutSeconds": 2, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                          "timeoutSeconds": 10, "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
                           "clientConfig": {"url": f"https://127.0.0.1:{self.port}/", "caBundle": b64encode(cluster.ca.cert).decode()},
                           "rules": [{"apiGroups": [group], "apiVersions": ["*"], "resources": [resource],
                                      "operations": ["CREATE", "UPDATE"]}]}]})

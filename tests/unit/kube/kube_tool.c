@@ -6,8 +6,8 @@
  *
  * {"apply": {"resource": "GROUP/VERSION/PLURAL/KIND", "namespace", "name", "document", "manager",
  *   "create_only", "dry_run", "migration_operations", "live" (none: it is read first),
- *   "absent": true (taken for absent, without a look), "deadline_ms" (from now), "pause_ms"
- * (between read and apply)}}
+ *   "absent": true (taken for absent, without a look), "deadline_ms" (from then on), "gate" (a
+ *   descriptor: between read and apply a byte from it, or its end, is waited for)}}
  * {"watch": {"targets": [{"resource", "namespace", "selectors", "start", "optional"}...],
  * "idle_ms", "timeout_seconds", "page", "run_ms" (each run), "pause_ms" (between two runs, with the
  * loop going)}} A watch ends by SIGTERM or an error.
@@ -67,6 +67,15 @@ static struct kube_resource *read_resource(const char *text) {
 
 /* ---- apply ---- */
 
+/* Holds until the test has done what is to happen meanwhile. */
+static int wait_at_gate(const json_t *script, struct error **err) {
+    json_int_t gate = json_integer_at(script, -1, "gate", NULL);
+    char byte = 0;
+    if (gate >= 0 && read((int)gate, &byte, 1) < 0)
+        return error_new(err, ERROR_INTERNAL, "the gate cannot be read");
+    return 0;
+}
+
 /* What deploy does before: one list that shows the object, or since when it is absent. */
 static int read_first(struct kube_apply *apply, json_t **live, char **version,
                       struct kube_client *client, struct error **err) {
@@ -110,8 +119,8 @@ static int run_apply(const json_t *script, struct kube_client *client, const str
     if (apply.live == NULL && !absent && read_first(&apply, &live, &version, client, err) < 0)
         return -1;
     print_line(json_pack("{s:b}", "read", 1));
-    json_int_t pause = json_integer_at(script, 0, "pause_ms", NULL);
-    usleep((useconds_t)pause * 1000);
+    if (wait_at_gate(script, err) < 0)
+        return -1;
 
     json_int_t time = json_integer_at(script, 0, "deadline_ms", NULL);
     int64_t deadline = time > 0 ? clock_now(deps->clock) + time : 0;
