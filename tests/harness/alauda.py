@@ -16,6 +16,8 @@ DOCUMENT_RULES = [
     {"apiGroups": ["serving.kserve.io"], "resources": ["inferenceservices"], "verbs": [*READ, "create", "update", "patch"]},
 ]
 
+VIEW_RULES = [{"apiGroups": ["serving.kserve.io"], "resources": ["clusterservingruntimes"], "verbs": READ}]
+
 # What the step can use beyond that to say why a rollout failed.
 DIAGNOSTIC_RULES = [
     {"apiGroups": [""], "resources": ["pods", "events"], "verbs": READ},
@@ -45,6 +47,7 @@ def deployer(cluster: Cluster, namespace: str, name: str = "default", diagnostic
                   "metadata": {"name": f"{namespace}.deploy-model.clusterservingruntime-view"},
                   "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
                   "roleRef": {"kind": "ClusterRole", "name": VIEW_ROLE, "apiGroup": rbac}})
+    cluster.wait_for_rules(account, VIEW_RULES)
     if diagnostics:
         cluster.grant(account, DIAGNOSTIC_RULES, "deploy-model-diagnostics")
     return account
@@ -53,7 +56,7 @@ def deployer(cluster: Cluster, namespace: str, name: str = "default", diagnostic
 def install_view_role(cluster: Cluster) -> None:
     """The ClusterRole that prepare_rbac.sh binds and that the platform brings: the OLM form of a view role for a kind."""
     cluster.client.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": VIEW_ROLE},
-                          "rules": [{"apiGroups": ["serving.kserve.io"], "resources": ["clusterservingruntimes"], "verbs": READ}]})
+                          "rules": VIEW_RULES})
 
 
 VLLM_COMMAND = [

@@ -95,10 +95,10 @@ class Client:
         return session
 
     def raw(self, method: str, path: str, body=None, content_type: str = "application/json", params: dict | None = None,
-            stream: bool = False, timeout: float = 30, accept: str = "application/json") -> requests.Response:
-        """One request; raises ApiError unless the answer is 2xx."""
+            stream: bool = False, timeout: float = 30, accept: str = "application/json", user: str | None = None) -> requests.Response:
+        """One request, as ``user`` when one is given; raises ApiError unless the answer is 2xx."""
         data = None if body is None else body if isinstance(body, (bytes, str)) else json.dumps(body)
-        headers = {"Content-Type": content_type, "Accept": accept}
+        headers = {"Content-Type": content_type, "Accept": accept, **({"Impersonate-User": user} if user else {})}
         if stream:
             headers["Accept-Encoding"] = "identity"  # a compressed watch comes in blocks, late
         response = self._session().request(method, self.server + path, data=data, headers=headers, params=params,
@@ -219,7 +219,7 @@ class Client:
                     yield event["type"], event["object"]
 
     def wait_for(self, kind: str, name: str, namespace: str | None, predicate: Callable[[dict], object],
-                 timeout: float = 30) -> dict:
+                 timeout: float = 60) -> dict:
         """Returns the object as soon as ``predicate(object)`` is true. Missing keys (KeyError, TypeError) count as false."""
         deadline = time.monotonic() + timeout
         last = None
@@ -231,7 +231,7 @@ class Client:
                 raise TimeoutError(f"waited {timeout:g} s for {kind} {namespace or ''}/{name}; last seen:\n{yaml.safe_dump(last)}")
             time.sleep(0.05)
 
-    def wait_gone(self, kind: str, name: str, namespace: str | None = None, timeout: float = 30) -> None:
+    def wait_gone(self, kind: str, name: str, namespace: str | None = None, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while self.find(kind, name, namespace) is not None:
             if time.monotonic() >= deadline:

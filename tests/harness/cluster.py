@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from . import kubeconfig, servers
-from .client import Client
+from .client import ApiError, Client
 from .pki import Authority, Pair, key_pem, new_key, public_pem, write_secret
 from .process import Process, free_port, wait_until
 
@@ -196,7 +196,7 @@ class Cluster:
             f"--endpoint-reconciler-type={'none' if self.host.startswith('127.') else 'lease'}",
             "--kubelet-preferred-address-types=InternalIP", f"--audit-policy-file={self.dir / 'audit-policy.yaml'}", f"--audit-log-path={self.audit_log}",
             *self._extra_flags])
-        self.apiserver.wait_ready(self._ready, timeout=60)
+        self.apiserver.wait_ready(self._ready, timeout=120)
 
     def _ready(self) -> bool:
         answer = requests.get(f"{self.server}/readyz", verify=str(self.ca_file), cert=tuple(map(str, self.admin_files)), timeout=2)
@@ -212,7 +212,7 @@ class Cluster:
             f"--root-ca-file={self.ca_file}", "--kube-api-qps=500", "--kube-api-burst=1000",
             # The autoscaler looks at a new object only after one such period, 15 s by default.
             "--horizontal-pod-autoscaler-sync-period=2s"])
-        wait_until(lambda: self.client.find("ServiceAccount", "default", "default"), 30, "the controllers to work")
+        wait_until(lambda: self.client.find("ServiceAccount", "default", "default"), 60, "the controllers to work")
 
     def _start_scheduler(self) -> None:
         self.scheduler = self.run("kube-scheduler", [
@@ -236,7 +236,7 @@ class Cluster:
 
     def start_apiserver(self) -> None:
         self.apiserver.start()
-        self.apiserver.wait_ready(self._ready, timeout=60)
+        self.apiserver.wait_ready(self._ready, timeout=120)
 
     def compact(self) -> None:
         """Makes etcd forget every old revision, so that a watch from an old resource version gets 410 Gone."""
@@ -265,7 +265,8 @@ class Cluster:
         name = f"{stem}-{secrets.token_hex(3)}"
         self.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
         if self._with_controllers:
-            wait_until(lambda: self.client.find("ServiceAccount", "default", name), 20, f"the default account of {name}")
+            # After a restart of the API server the controllers look for it again only after ever longer pauses.
+            wait_until(lambda: self.client.find("ServiceAccount", "default", name), 60, f"the default account of {name}")
         return name
 
     def delete_namespace(self, name: str, wait: bool = False) -> None:
@@ -282,7 +283,8 @@ class Cluster:
         return account
 
     def grant(self, account: ServiceAccount, rules: list[dict], name: str | None = None, cluster_wide: bool = False) -> None:
-        """Binds a (Cluster)Role of these rules to the account; repeating it with other rules replaces them."""
+        """Binds a (Cluster)Role of these rules to the account, and returns when they hold; repeating it with other rules replaces
+        them."""
         name = name or f"{account.name}-test"
         kind, scope = ("ClusterRole", {}) if cluster_wide else ("Role", {"namespace": account.namespace})
         if cluster_wide:
@@ -293,6 +295,26 @@ class Cluster:
             "apiVersion": f"{api}/v1", "kind": f"{kind}Binding", "metadata": {"name": name, **scope},
             "roleRef": {"apiGroup": api, "kind": kind, "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}]})
+        self.wait_for_rules(account, rules)
+
+    def wait_for_rules(self, account: ServiceAccount, rules: list[dict], timeout: float = 60) -> None:
+        """Until the API server judges the account by these rules, word for word: it learns of roles by watches of its own, a
+        little after they were written. What they replaced in a role no longer holds then."""
+        wanted = [_rule(rule) for rule in rules if rule.get("resources")]
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": account.namespace}}
+
+        def hold() -> bool:
+            try:
+                answer = self.client.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review, user=account.user)
+            except ApiError as error:
+                if error.code == 403:  # it does not know its own roles yet
+                    return False
+                raise
+            known = [_rule(rule) for rule in answer["status"]["resourceRules"]]
+            return all(rule in known for rule in wanted)
+
+        if wanted:
+            wait_until(hold, timeout, f"the rights of {account.user}")
 
     def sign_token(self, account: ServiceAccount, seconds: float) -> str:
         """See ServiceAccount.short_token. The API server lets a token live 60 s past its end, for clocks that differ."""
@@ -317,6 +339,10 @@ class Cluster:
         with open(self.audit_log) as file:
             entries = [json.loads(line) for line in file if line.endswith("\n")]
         return [e for e in entries if user is None or e["user"].get("username") == user]
+
+
+def _rule(rule: dict) -> dict:
+    return {key: rule.get(key) or [] for key in ("apiGroups", "resources", "resourceNames", "verbs")}
 
 
 def _pad(data: bytes) -> str:

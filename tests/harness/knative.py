@@ -54,7 +54,7 @@ class Knative:
         client.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config-autoscaler", "namespace": "knative-serving"}, "data": {}})
         return self
 
-    def service(self, namespace: str, name: str, timeout: float = 20) -> "KnativeService":
+    def service(self, namespace: str, name: str, timeout: float = 60) -> "KnativeService":
         self.cluster.client.wait_for(f"{API}/Service", name, namespace, lambda item: True, timeout)
         return KnativeService(self.cluster, namespace, name)
 
@@ -69,7 +69,7 @@ class KnativeService:
     def get(self) -> dict:
         return self.client.get(f"{API}/Service", self.name, self.namespace)
 
-    def wait_for_change(self, timeout: float = 20) -> None:
+    def wait_for_change(self, timeout: float = 60) -> None:
         """KServe has written a template that no revision has."""
         self.client.wait_for(f"{API}/Service", self.name, self.namespace, lambda item: item["metadata"]["generation"] > self.generation, timeout)
 
@@ -135,7 +135,7 @@ class KnativeService:
             "address": {"url": f"http://{host}.svc.cluster.local"},
             "conditions": [condition("ConfigurationsReady", ready, reason, message), condition("Ready", ready, reason, message), routes]})
 
-    def available(self, revision: str, timeout: float = 20) -> None:
+    def available(self, revision: str, timeout: float = 60) -> None:
         """Waits until the revision's pods are ready."""
         self.client.wait_for("Deployment", f"{revision}-deployment", self.namespace,
                              lambda item: item.get("status", {}).get("availableReplicas", 0) >= item["spec"]["replicas"], timeout)

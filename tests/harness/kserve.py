@@ -133,7 +133,7 @@ class KServe:
             binary, "--kubeconfig", str(self.cluster.component_kubeconfig("kserve-controller-manager")),
             f"--metrics-addr=127.0.0.1:{free_port()}", f"--webhook-port={self.webhook_port}",
             f"--health-probe-addr=127.0.0.1:{free_port()}"], env={"TMPDIR": str(temporary), "POD_NAMESPACE": NAMESPACE})
-        self.manager.wait_ready(self._ready, timeout=60)
+        self.manager.wait_ready(self._ready, timeout=120)
         self.install_webhooks()
         return self
 
@@ -146,7 +146,7 @@ class KServe:
 
     def start_manager(self) -> None:
         self.manager.start()
-        self.manager.wait_ready(self._ready, timeout=60)
+        self.manager.wait_ready(self._ready, timeout=120)
 
     def stop(self) -> None:
         """Ends this version: webhooks gone, manager stopped. Custom resources and objects stay."""
