@@ -115,7 +115,7 @@ class _Logged:
     def clear_log(self) -> None:
         self.http.clear_log()
 
-    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[Request]:
+    def wait_for_requests(self, count: int, timeout: float = 30.0) -> list[Request]:
         return self.http.wait_for_requests(count, timeout)
 
     def on_connect(self, kind: str, seconds: Optional[float] = None, times: Optional[int] = 1) -> ConnectionFault:

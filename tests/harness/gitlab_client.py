@@ -30,7 +30,7 @@ def trust(g) -> Optional[ssl.SSLContext]:
     return ssl.create_default_context(cafile=g.ca_file) if g.ca_file else None
 
 
-def connect(g, timeout: float = 10.0) -> http.client.HTTPConnection:
+def connect(g, timeout: float = 30.0) -> http.client.HTTPConnection:
     url = urlsplit(g.url)
     if g.scheme == "https":
         return http.client.HTTPSConnection(url.hostname, url.port, timeout=timeout, context=trust(g))
@@ -43,7 +43,7 @@ def exchange(connection, method: str, target: str, headers: Optional[dict] = Non
     return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
 
-def ask(g, path: str, token=None, method: str = "GET", headers: Optional[dict] = None, body=None, timeout: float = 10.0) -> Answer:
+def ask(g, path: str, token=None, method: str = "GET", headers: Optional[dict] = None, body=None, timeout: float = 30.0) -> Answer:
     """A request for an API path (or, with a leading "//", a path below the base path) over its own connection."""
     target = urlsplit(g.url).path + (path[1:] if path.startswith("//") else "/api/v4" + path)
     fields = dict(headers or {})
@@ -60,7 +60,7 @@ def enc(text: str) -> str:
     return quote(text, safe="")
 
 
-def raw_answer(g, path: str, token, timeout: float = 5.0) -> tuple[bytes, Optional[Exception]]:
+def raw_answer(g, path: str, token, timeout: float = 30.0) -> tuple[bytes, Optional[Exception]]:
     """All bytes of an answer, and the error that ended it."""
     url = urlsplit(g.url)
     received = b""

@@ -199,7 +199,7 @@ class HttpServer:
             self._requests.clear()
             self._connections.clear()
 
-    def wait_for_requests(self, count: int, timeout: float = 10.0) -> list[Request]:
+    def wait_for_requests(self, count: int, timeout: float = 30.0) -> list[Request]:
         """Waits until at least count requests were logged; raises TimeoutError."""
         deadline = time.monotonic() + timeout
         while len(self.requests) < count:

@@ -158,7 +158,7 @@ def test_lfs_from_object_storage(g):
     target = action["href"].removeprefix(storage.origin)
 
     def fetch(method, headers):
-        connection = http.client.HTTPSConnection("127.0.0.1", storage.port, context=trust(g), timeout=5)
+        connection = http.client.HTTPSConnection("127.0.0.1", storage.port, context=trust(g), timeout=30)
         answer = exchange(connection, method, target, headers)
         connection.close()
         return answer
@@ -252,7 +252,7 @@ def test_demo_serves_until_sigterm_and_leaves_nothing(tmp_path):
         branch = subprocess.run([*curl, f"{found['URL']}/api/v4/projects/{path}/repository/branches/main"], capture_output=True, check=True)
         assert json.loads(branch.stdout)["commit"]["id"] == found["COMMIT"]
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()
