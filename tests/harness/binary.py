@@ -66,7 +66,7 @@ class Running:
     def log(self) -> str:
         return unwrap(self._log.read_text(errors="replace"))
 
-    def wait_for_log(self, text: str, timeout: float = 30) -> None:
+    def wait_for_log(self, text: str, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while text not in self.log():
             assert self.process.poll() is None or text in self.log(), f"ended with {self.process.returncode} without {text!r}:\n{self.log()}"
@@ -76,7 +76,7 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def finish(self, timeout: float = 60) -> Run:
+    def finish(self, timeout: float = 90) -> Run:
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -118,5 +118,5 @@ class Binary:
                                        env={**self.environment, **(env or {})}, cwd=base)
         return Running(process, log_file, out_file, results_dir, time.monotonic())
 
-    def run(self, *arguments: str, timeout: float = 60, **kwargs) -> Run:
+    def run(self, *arguments: str, timeout: float = 90, **kwargs) -> Run:
         return self.start(*arguments, **kwargs).finish(timeout)

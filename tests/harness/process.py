@@ -24,9 +24,9 @@ from typing import Callable
 from . import leftovers
 
 STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL
-# Seconds in which a run that is told to end has ended, on a slow machine under load too: far less than it would wait otherwise,
-# and no statement about speed. Those are tests/bench's.
-AT_ONCE = 5.0
+# Seconds in which a run that is told to end has ended, on a slow machine that stalls for some of them too: far less than it would
+# wait otherwise, and no statement about speed. Those are tests/bench's.
+AT_ONCE = 10.0
 
 
 class ProcessError(Exception):

@@ -74,7 +74,7 @@ def rollout(place, cluster, tmp_path):
         running.record = record
         return running
 
-    def finish(running, timeout=60):
+    def finish(running, timeout=90):
         run = running.finish(timeout)
         again = judge.run("wait", f"--replay={running.record}")
         came_to = [(one.code, one.results["reason"].partition(":")[0], one.results["failure-class"]) for one in (run, again)]

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 def tool() -> str:
@@ -135,7 +135,7 @@ class Peer:
             except OSError:
                 pass
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
             assert not thread.is_alive(), "a handler hangs"
         if kind is None and self.errors:
             raise self.errors[0]
