@@ -44,7 +44,7 @@ def update_held_at_a_gate(rollout, **changes):
     gate = Gate()
     rollout.node.scenario(rollout.namespace, Scenario(load=gate))
     running = rollout.begin(**changes)
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     time.sleep(1.0)
     assert running.process.poll() is None, running.log()
     gate.open()
@@ -92,7 +92,7 @@ def test_second_equal_run_while_the_first_still_rolls_out(rollout):
     gate = Gate()
     rollout.node.scenario(rollout.namespace, Scenario(load=gate))
     first = rollout.begin()
-    assert gate.reached.wait(20), first.log()
+    assert gate.reached.wait(60), first.log()
     first.process.kill()
     first.process.wait()
     second = rollout.begin()
@@ -181,7 +181,7 @@ def test_delete_while_waiting(rollout):
     gate = Gate()
     rollout.node.scenario(rollout.namespace, Scenario(load=gate))
     running = rollout.begin()
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     rollout.cluster.client.delete("InferenceService", "qwen", rollout.namespace)
     run = rollout.finish(running)
     assert run.code == 7, run.log
@@ -192,7 +192,7 @@ def test_somebody_else_changes_the_model_while_waiting(rollout):
     gate = Gate()
     rollout.node.scenario(rollout.namespace, Scenario(load=gate))
     running = rollout.begin()
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     rollout.cluster.client.patch("InferenceService", "qwen", rollout.namespace, {"spec": {"predictor": {"model": {"storageUri": "hf://a/other:1"}}}})
     run = rollout.finish(running)
     assert run.code == 7, run.log
@@ -224,7 +224,7 @@ def test_gpu_switch(rollout):
 
 
 def wait(rollout, *words, name="qwen"):
-    return rollout.binary.start("wait", name, *words, "-n", rollout.namespace, TIMEOUT="40s")
+    return rollout.binary.start("wait", name, *words, "-n", rollout.namespace, TIMEOUT="60s")
 
 
 def test_wait_for_ready(rollout):
@@ -233,7 +233,7 @@ def test_wait_for_ready(rollout):
     rollout.node.scenario(rollout.namespace, Scenario(load=gate))
     client.create(inference_service("other", rollout.namespace, "vllm-cuda-12", "transformers"))
     running = wait(rollout, name="other")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     time.sleep(0.3)
     assert running.process.poll() is None, running.log()
     gate.open()
@@ -243,7 +243,7 @@ def test_wait_for_ready(rollout):
     rollout.node.scenario(rollout.namespace, Scenario(load=second))
     client.patch("InferenceService", "other", rollout.namespace, {"spec": {"predictor": {"model": {"storageUri": "hf://demo/model:7654321"}}}})
     running = wait(rollout, name="other")
-    assert second.reached.wait(20), running.log()
+    assert second.reached.wait(60), running.log()
     time.sleep(1.0)
     assert running.process.poll() is None, running.log()
     second.open()
@@ -252,7 +252,7 @@ def test_wait_for_ready(rollout):
 
 def test_wait_for_failed(rollout):
     rollout.node.scenario(rollout.namespace, CrashLoop(exit_code=1, backoff=0.2))
-    running = rollout.begin(TIMEOUT="5s")
+    running = rollout.begin()
     running.wait_for_log("created")
     waiting = wait(rollout, "--for=failed")
     run = waiting.finish()
@@ -269,4 +269,4 @@ def test_wait_for_deleted(rollout):
     rollout.cluster.client.delete("InferenceService", "qwen", rollout.namespace)
     run = running.finish()
     assert run.code == 0 and "is deleted" in run.log, run.log
-    wait_until(lambda: rollout.cluster.client.find("InferenceService", "qwen", rollout.namespace) is None, 10, "the end of the service")
+    wait_until(lambda: rollout.cluster.client.find("InferenceService", "qwen", rollout.namespace) is None, 60, "the end of the service")

@@ -26,6 +26,12 @@ def template(deployment):
     return deployment["spec"]["template"]
 
 
+def writes(place):
+    """The deployer's writes of InferenceServices that the API server stored or was to store."""
+    return [entry["requestURI"] for entry in place.cluster.audit(place.account.user) if entry["verb"] in ("create", "update", "patch", "delete")
+            and entry["objectRef"]["resource"] == "inferenceservices" and "dryRun=" not in entry["requestURI"]]
+
+
 # ---- the ordinary run ----
 
 
@@ -213,11 +219,14 @@ def test_a_field_that_somebody_else_owns_is_a_conflict(place):
 
 def test_create_only_refuses_an_existing_service(place):
     assert place.deploy().code == 0
-    before = place.service()["metadata"]["resourceVersion"]
+    before, written = place.service(), writes(place)
+    assert len(written) == 1
     run = place.deploy(UPDATE_IF_EXISTS="false")
     assert run.code == 6, run.log
     assert "UPDATE_IF_EXISTS" in run.log
-    assert place.service()["metadata"]["resourceVersion"] == before
+    after = place.service()
+    assert writes(place) == written, "KServe's own, to the status, may come at any time"
+    assert after["spec"] == before["spec"] and after["metadata"]["annotations"] == before["metadata"]["annotations"]
 
 
 def test_rights_of_the_scripts_document_are_enough_and_a_missing_one_is_named(place):
@@ -243,9 +252,9 @@ def test_a_gitlab_that_does_not_answer_is_told_with_where_its_address_came_from(
 
 def test_deadline_writes_results_and_names_the_last_cause(place, node):
     node.scenario(place.namespace, Scenario(load=Gate()))
-    run = place.deploy(TIMEOUT="4s")
+    run = place.deploy(TIMEOUT="12s")
     assert run.code == 8, run.log
-    assert run.seconds < 4 + AT_ONCE
+    assert run.seconds < 12 + AT_ONCE
     assert run.results["state"] == "timeout"
     assert run.results["commit"] == place.project.repository.head()
     assert run.endpoints["IN_CLUSTER_ENDPOINT"]
@@ -256,7 +265,7 @@ def test_signals_end_within_a_second_with_results(place, node, number, code):
     gate = Gate()
     node.scenario(place.namespace, Scenario(load=gate))
     running = place.start()
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     started = time.monotonic()
     running.signal(number)
     run = running.finish()
@@ -272,7 +281,7 @@ def test_an_api_server_restart_is_survived(place, node, cluster):
     gate = Gate()
     node.scenario(place.namespace, Scenario(load=gate))
     running = place.start(TIMEOUT="100s")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     cluster.restart_apiserver()
     gate.open()
     run = running.finish(120)
@@ -284,15 +293,16 @@ def test_a_restart_that_forgets_old_revisions_and_a_token_that_was_replaced(plac
     gate = Gate()
     node.scenario(place.namespace, Scenario(load=gate))
     token = place.binary.directory / "token"
-    token.write_text(place.account.short_token(8))
+    token.write_text(place.account.short_token(15))
     kubeconfig = cluster.kubeconfig(place.binary.directory / "rotating", token_file_user(token), namespace=place.namespace)
     running = place.start(f"--kubeconfig={kubeconfig}", TIMEOUT="100s")
     started = time.monotonic()
-    assert gate.reached.wait(20), running.log()
-    token.write_text(place.account.token())
+    running.wait_for_log("created")
+    token.write_text(place.account.token())  # the program goes on by the first one, for as long as that is taken
+    assert gate.reached.wait(60), running.log()
     for index in range(3):  # something to forget
         cluster.client.patch("InferenceService", "qwen", place.namespace, {"metadata": {"labels": {"count": str(index)}}})
-    time.sleep(max(0.0, started + 9 - time.monotonic()))
+    time.sleep(max(0.0, started + 16 - time.monotonic()))
     cluster.compact()
     cluster.restart_apiserver(crash=True)
     gate.open()
