@@ -255,9 +255,9 @@ zpty -w shell "PS1=; autoload -Uz compinit && compinit -u -D; source $SCRIPT"
 zpty -w shell 'compadd () { if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return $?; fi
 typeset -a hits; builtin compadd -A hits "$@"; (( $#hits )) && print -rl -- $hits >> $OFFERED; (( $#hits )); }'
 zpty -w shell 'offered () { zle complete-word; print >> $OFFERED.done; }; zle -N offered; bindkey "^I" offered; print > $OFFERED.ready'
-for i in {1..200}; do [[ -e $OFFERED.ready ]] && break; sleep 0.05; done
+for i in {1..500}; do [[ -e $OFFERED.ready ]] && break; sleep 0.05; done
 zpty -w -n shell "$1"$'\t'
-for i in {1..200}; do [[ -e $OFFERED.done ]] && break; sleep 0.05; done
+for i in {1..500}; do [[ -e $OFFERED.done ]] && break; sleep 0.05; done
 zpty -d shell
 """
 
@@ -278,7 +278,7 @@ def bash_offers(directory, script, words):
 
 def zsh_offers(directory, script, words):
     offered = Path(tempfile.mkdtemp(dir=directory)) / "offered"
-    subprocess.run(["zsh", "-f", "-c", ZSH_PROBE, "zsh", " ".join(["deploy-inference-service", *words])], check=True, cwd=directory, timeout=60,
+    subprocess.run(["zsh", "-f", "-c", ZSH_PROBE, "zsh", " ".join(["deploy-inference-service", *words])], check=True, cwd=directory, timeout=90,
                    env={"PATH": os.environ["PATH"], "HOME": str(directory), "TERM": "dumb", "SCRIPT": str(script), "OFFERED": str(offered)})
     assert Path(f"{offered}.done").exists(), "zsh did not come to the end"
     return offered.read_text().splitlines() if offered.exists() else []

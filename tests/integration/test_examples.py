@@ -15,6 +15,8 @@ import yaml
 from harness import binary
 from harness.servers import program
 
+pytestmark = pytest.mark.timeout(600)  # a test runs several rollouts, one after the other
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 COMMANDS = ["deploy", "render", "diff", "wait", "rbac", "version", "help", "completion", "preflight"]
 

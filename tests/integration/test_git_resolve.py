@@ -234,7 +234,7 @@ def test_listings_that_are_none(server, token, qwen, fault):
     began = time.monotonic()
     outcome = by_git(server, qwen, token, REQUEST_TIMEOUT_MS=2000)
     assert outcome.code in (10 + UNREACHABLE, 10 + MODEL), outcome.document
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     outcome.hides(token)
 
 
@@ -277,7 +277,7 @@ def test_stalled_pack_ends_with_the_request_timeout_and_the_deadline(server, tok
     began = time.monotonic()
     by_git(server, qwen, token, REQUEST_TIMEOUT_MS=500).failed(UNREACHABLE, "no byte")
     by_git(server, qwen, token, REQUEST_TIMEOUT_MS=30000, TIMEOUT_MS=800).failed(DEADLINE)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 25
 
 
 def test_sigterm_ends_a_fetch_and_removes_its_files(server, token, qwen):

@@ -506,7 +506,7 @@ def test_answers_that_are_none_end_in_a_clear_error(server, token, qwen, endpoin
     began = time.monotonic()
     outcome = resolve(server, token, MODEL_REPO_BRANCH="main", REQUEST_TIMEOUT_MS=3000)
     assert outcome.code in (10 + UNREACHABLE, 10 + MODEL), outcome.document
-    assert words in outcome.text and time.monotonic() - began < 30
+    assert words in outcome.text and time.monotonic() - began < 50
     assert outcome.document["max_rss_kib"] < 120 * 1024
     outcome.hides(token)
 
@@ -578,7 +578,7 @@ def test_stalled_and_dripping_servers_end_with_the_request_timeout(server, token
         server.fault("file", fault)
         began = time.monotonic()
         resolve(server, token, REQUEST_TIMEOUT_MS=400).failed(UNREACHABLE)
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 25
 
 
 def test_deadline_ends_everything(server, token, qwen):
