@@ -76,12 +76,15 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
         return list(yaml.safe_load_all(run.output))
 
     def install(*options, without=None):
-        """Applies what is printed, less one (resource, verb)."""
+        """Applies what is printed, less one (resource, verb), and waits until it holds."""
+        rules = []
         for item in printed(*options):
             if "rules" in item:
                 item["rules"] = [part for rule in item["rules"] for part in less(rule, without)]
+                rules += item["rules"]
             cluster.client.apply(item)
         account = cluster.service_account(namespace, ACCOUNT)
+        cluster.wait_for_rules(account, rules)
         return account, Binary(Path(tempfile.mkdtemp(dir=tmp_path)), account.kubeconfig(), {"GITLAB_CA_FILE": str(gitlab.ca_file)})
 
     def deploy(program, *words, **changes):
@@ -153,7 +156,9 @@ class TestPrinted:
             for item in printed:
                 cluster.client.apply(item)
             for name in names:
-                client = cluster.service_account(namespace, name).client()
+                account = cluster.service_account(namespace, name)
+                cluster.wait_for_rules(account, [rule for item in printed for rule in item.get("rules", [])])
+                client = account.client()
                 assert client.list("InferenceService", namespace) == [] and client.list("ClusterServingRuntime")
         finally:
             for item in printed:
@@ -182,7 +187,7 @@ class TestDeploy:
         resource, verb = right
         words = MINIMAL[right]
         if words == WAIT:
-            site.deploy(site.install()[1], "deploy", TIMEOUT="5s")
+            assert site.deploy(site.install()[1]).code == 0
         _, program = site.install(without=right)
         run = site.deploy(program, *words)
         assert run.code == 5, run.log
@@ -206,7 +211,7 @@ class TestDiagnostics:
     def test_without_one_the_run_still_tells_what_it_can_and_names_the_right(self, site, node, right):
         resource, verb = right
         _, program = site.install("--diagnostics", without=right)
-        run = self.failing(site, node, program, "10s" if resource == "pods" else "60s")  # without pods nothing fails before the deadline
+        run = self.failing(site, node, program, "15s" if resource == "pods" else "60s")  # without pods nothing fails before the deadline
         if right == ("events", "list"):  # only a run that changes nothing looks at what happened before
             run = self.failing(site, node, program)
         assert run.code in (7, 8), run.log
