@@ -9,10 +9,12 @@ import pty
 import re
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from harness import alauda
 from harness.binary import Binary, path
@@ -60,6 +62,7 @@ def site(kserve, cluster, namespace, gitlab, tmp_path):
     printed = Binary(tmp_path).run("rbac", "-n", namespace, "--service-account", "checker", "--diagnostics", "--preflight", results=False)
     cluster.client.apply_all(printed.output)
     account = cluster.service_account(namespace, "checker")
+    cluster.wait_for_rules(account, [rule for item in yaml.safe_load_all(printed.output) for rule in item.get("rules", [])])
     ordinary = {"INFERENCE_SERVICE_NAME": "qwen", "MODEL_REPO": "qwen", "RUNTIME_CLASS": "vllm", "NAMESPACE": namespace}
 
     class Site:
@@ -228,7 +231,7 @@ class TestWithoutKServe:
     """A cluster that never had KServe, and one with its forerunner."""
 
     def check(self, bare, tmp_path):
-        binary = Binary(tmp_path, bare.admin_kubeconfig)
+        binary = Binary(Path(tempfile.mkdtemp(dir=tmp_path)), bare.admin_kubeconfig)  # a directory a run: it may be asked again
         return Report(binary.run("preflight", "-o", "json", results=False, INFERENCE_SERVICE_NAME="qwen", RUNTIME_CLASS="vllm", NAMESPACE="default",
                                  STORAGE_URI="oci://registry/model:1", PIPELINE_TAG="text-generation", LIBRARY_NAME="transformers"))
 
@@ -243,7 +246,7 @@ class TestWithoutKServe:
                            "metadata": {"name": "inferenceservices.serving.kubeflow.org"},
                            "spec": {"group": "serving.kubeflow.org", "scope": "Namespaced", "names": {"plural": "inferenceservices", "kind": "InferenceService"},
                                     "versions": [{"name": "v1beta1", "served": True, "storage": True, "schema": schema}]}})
-        wait_until(lambda: "KFServing" in self.check(bare, tmp_path).one("cluster/kserve", "fail"), 20, "the group to be served")
+        wait_until(lambda: "KFServing" in self.check(bare, tmp_path).one("cluster/kserve", "fail"), 60, "the group to be served")
 
 
 class TestRights:
@@ -271,7 +274,7 @@ class TestNamespace:
     def test_quota_and_limits(self, site):
         site.make("ResourceQuota", "compute", spec={"hard": {"requests.nvidia.com/gpualloc": "1", "limits.memory": "100Gi"}})
         site.make("LimitRange", "bounds", spec={"limits": [{"type": "Container", "max": {"cpu": "2"}}]})
-        wait_until(lambda: "hard" in (site.client.get("ResourceQuota", "compute", site.namespace).get("status") or {}), 20, "quota status")
+        wait_until(lambda: "hard" in (site.client.get("ResourceQuota", "compute", site.namespace).get("status") or {}), 60, "quota status")
         report = site(NVIDIA_GPUALLOC="2")
         assert report.code == 7
         assert "lower NVIDIA_GPUALLOC" in report.one("namespace/quota", "fail")
@@ -283,7 +286,7 @@ class TestNamespace:
     def test_what_quota_said_comes_true(self, site):
         """The deploy that preflight warned of does fail for that reason."""
         site.make("ResourceQuota", "compute", spec={"hard": {"limits.memory": "1Gi"}})
-        wait_until(lambda: "hard" in (site.client.get("ResourceQuota", "compute", site.namespace).get("status") or {}), 20, "quota status")
+        wait_until(lambda: "hard" in (site.client.get("ResourceQuota", "compute", site.namespace).get("status") or {}), 60, "quota status")
         report = site()
         assert "MEMORY_LIMIT" in report.one("namespace/quota", "fail")
         run = site.binary.run(results=False, INFERENCE_SERVICE_NAME="qwen", MODEL_REPO="qwen", RUNTIME_CLASS="vllm", NAMESPACE=site.namespace,
@@ -349,7 +352,7 @@ class TestService:
         site.client.apply({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
                            "spec": {"policyName": name, "validationActions": ["Deny"]}})
         try:
-            wait_until(lambda: site().failed() == {"apply/dry-run"}, 20, "the policy to work")
+            wait_until(lambda: site().failed() == {"apply/dry-run"}, 60, "the policy to work")
             report = site()
             assert report.code == 5
             assert "not on Fridays" in report.one("apply/dry-run", "fail")
@@ -468,6 +471,7 @@ def test_everything_is_wrong_at_once(site, gitlab):
         if "inferenceservices" in rule["resources"]:
             rule["verbs"] = [verb for verb in rule["verbs"] if verb != "patch"]
     site.client.replace(role)
+    site.cluster.wait_for_rules(account, role["rules"])
     report = site(env={"GITLAB_TOKEN": str(gitlab.token(expires_at=today))}, UPDATE_IF_EXISTS="false", ENABLE_SERVERLESS="true", PVC_NAME="models",
                   RUNTIME_CLASS="off", LIBRARY_NAME="transformers", PIPELINE_TAG="text-generation", NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="",
                   NVIDIA_GPUMEM="", RESOURCE_LIMITS="huawei.com/Ascend910=1")
