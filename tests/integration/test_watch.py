@@ -10,11 +10,13 @@ import pytest
 
 from harness import kubeconfig
 from harness.cluster import Cluster
-from harness.process import AT_ONCE
+from harness.process import AT_ONCE, wait_until
 from kube_tool import MINIMAL_CRD, REFUSED, THING, UNREACHABLE, Proxy, Tool
 
 RULES = [{"apiGroups": ["minimal.example.com"], "resources": ["things"], "verbs": ["get", "list", "watch"]}]
 CONFIG_MAPS = "/v1/configmaps/ConfigMap"
+# Seconds. The pauses between attempts grow to half a minute while an API server that starts on a busy machine stays away.
+AFTER_A_RESTART = 90
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def plane(run_dir):
     """An API server of its own: these tests stop it."""
     with Cluster(run_dir / "watch", controllers=False, scheduler=False).start() as cluster:
         cluster.client.create(MINIMAL_CRD)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 cluster.client.list("Thing", "default")
@@ -157,17 +159,19 @@ def test_start_at_a_version_loses_nothing(place):
 
 
 def test_server_side_end_is_silent(place):
+    def watches(count):
+        return lambda: len([e for e in place.cluster.audit(place.account.user) if (e["verb"], e["stage"]) == ("watch", "ResponseStarted")]) >= count
+
     place.create()
     with place.start(timeout_seconds=1) as tool:
         tool.until({"type": "SYNCED"})
-        time.sleep(2.5)
+        wait_until(watches(3), 60, "the third watch")
         version = place.touch(1)
         tool.until({"type": "MODIFIED", "version": version})
-        time.sleep(1.5)
-    assert kinds(tool) == ["RELISTED", "ADDED", "SYNCED", "MODIFIED"]
+        wait_until(watches(4), 60, "the fourth watch")
+        tool.until({"version": place.touch(2)})
+    assert kinds(tool) == ["RELISTED", "ADDED", "SYNCED", "MODIFIED", "MODIFIED"]
     assert [e for e in tool.events if e["type"] == "TROUBLE"] == []
-    watches = [e for e in place.cluster.audit(place.account.user) if e["verb"] == "watch"]
-    assert len(watches) >= 3
 
 
 # ---- the API server restarts and forgets
@@ -179,7 +183,7 @@ def test_api_server_restart(place, crash):
         tool.until({"type": "SYNCED"})
         place.cluster.restart_apiserver(crash=crash, down=1)
         versions = [place.touch(value) for value in range(3)]
-        tool.until({"version": versions[-1]})
+        tool.until({"version": versions[-1]}, AFTER_A_RESTART)
         check_order(tool)
         tool.until({"version": place.touch("last")})
     # the new server may not know the old version any more: then all is listed again
@@ -217,7 +221,7 @@ def test_expired_while_cut_off(place, proxied):
         place.cluster.restart_apiserver()
         live = place.touch(2)
         proxy.open = True
-        tool.until({"type": "RELISTED"}, timeout=60)
+        tool.until({"type": "RELISTED"}, AFTER_A_RESTART)
         tool.until({"type": "SYNCED"})
         tail = tool.events[[e["type"] for e in tool.events].index("RELISTED", 2):]
         assert [(e["type"], e.get("name"), e.get("version")) for e in tail] == [
@@ -232,7 +236,7 @@ def test_server_that_is_not_there_yet(place):
         with place.start() as tool:
             tool.until({"type": "TROUBLE"})
             place.cluster.start_apiserver()
-            tool.until({"type": "SYNCED"})
+            tool.until({"type": "SYNCED"}, AFTER_A_RESTART)
             assert kinds(tool) == ["RELISTED", "ADDED", "SYNCED"]
     finally:
         if not place.cluster.apiserver.alive():
@@ -293,7 +297,7 @@ def test_refused_connections_are_tried_until_it_works(place, proxied):
         time.sleep(3.5)
         tries = proxy.accepted
         proxy.open = True
-        tool.until({"version": version})
+        tool.until({"version": version}, timeout=60)
     assert tries <= 7  # it does not hammer
 
 
@@ -302,14 +306,14 @@ def test_refused_connections_are_tried_until_it_works(place, proxied):
 def test_token_rotation(place):
     """The file is replaced before the token ends; the copy that was read earlier is refused, and read again."""
     token_file = place.account.directory / "rotating.token"
-    token_file.write_text(place.account.short_token(3))
+    token_file.write_text(place.account.short_token(8))  # long enough to begin with on a busy machine
     config = place.cluster.kubeconfig(place.account.directory / "rotating.kubeconfig", kubeconfig.token_file_user(token_file),
                                       namespace=place.namespace)
     place.create()
     with place.start(config=config, timeout_seconds=1) as tool:
         tool.until({"type": "SYNCED"})
         token_file.write_text(place.account.token())
-        deadline = time.monotonic() + 25
+        deadline = time.monotonic() + 60
         while not any(e["responseStatus"].get("code") == 401 for e in place.cluster.audit() if place.namespace in e["requestURI"]):
             assert time.monotonic() < deadline, "the old token was never refused"
             time.sleep(0.2)
@@ -351,7 +355,6 @@ def test_required_target_without_the_right(place):
 
 def test_right_to_list_but_not_to_watch(place):
     place.cluster.grant(place.account, [{**RULES[0], "verbs": ["list"]}])
-    time.sleep(1)
     with place.start() as tool:
         error = tool.finish(timeout=60)["error"]
     assert error["kind"] == REFUSED and "watch" in error["message"]
