@@ -81,7 +81,7 @@ def test_the_deadline_is_a_failure_too(place, node):
     assert place.deploy().code == 0
     before = place.service()
     place.project.commit({"config.json": "{}"})
-    run = place.deploy(ON_FAILURE="rollback", TIMEOUT="4s")
+    run = place.deploy(ON_FAILURE="rollback", TIMEOUT="10s")
     assert run.code == 8, run.log
     assert run.results["state"] == "timeout"
     assert essence(place.service()) == essence(before) and serves(place, before["spec"])
@@ -99,7 +99,8 @@ def test_a_spec_that_never_becomes_a_deployment(place, cluster):
         run = place.deploy(ON_FAILURE="rollback", RUNTIME_NAME=name, RUNTIME_CLASS=None)
         assert run.code == 7 and "rolled back: the revision of before serves" in run.log, run.log
         assert essence(place.service()) == essence(before)
-        assert place.service()["status"]["modelStatus"]["transitionStatus"] == "UpToDate"
+        cluster.client.wait_for("InferenceService", "qwen", place.namespace,
+                                lambda item: item["status"]["modelStatus"]["transitionStatus"] == "UpToDate", 30)
     finally:
         cluster.client.delete("ClusterServingRuntime", name)
 
@@ -109,7 +110,7 @@ def test_what_somebody_else_made_comes_back_whole(failing, kubectl):
     made = inference_service("other", failing.namespace, "vllm-cuda-12", "transformers", OTHER, annotations={"team": "search", "serving.kserve.io/deploymentMode": "RawDeployment"},
                              model={"args": ["--max-model-len=8"]}, hostIPC=True, timeout=30)
     kubectl.apply(made)
-    service = failing.cluster.client.wait_for("InferenceService", "other", failing.namespace, lambda item: is_true(item, "Ready"), 30)
+    service = failing.cluster.client.wait_for("InferenceService", "other", failing.namespace, lambda item: is_true(item, "Ready"), 60)
     run = failing.deploy(INFERENCE_SERVICE_NAME="other", ON_FAILURE="rollback")
     assert run.code == 7, run.log
     assert "rolled back: the revision of before serves" in run.log, run.log
@@ -137,7 +138,7 @@ def test_somebody_elses_change_stays(failing):
     gate = Gate()
     failing.node.scenario(failing.namespace, Scenario(load=gate))
     running = failing.start(ON_FAILURE="rollback")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     failing.cluster.client.patch("InferenceService", "qwen", failing.namespace, {"spec": {"predictor": {"model": {"storageUri": "hf://a/other:1"}}}})
     run = running.finish()
     assert run.code == 7, run.log
@@ -150,7 +151,7 @@ def test_a_service_that_was_deleted_is_not_made_again(failing):
     gate = Gate()
     failing.node.scenario(failing.namespace, Scenario(load=gate))
     running = failing.start(ON_FAILURE="rollback")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     uid = failing.service()["metadata"]["uid"]
     failing.cluster.client.delete("InferenceService", "qwen", failing.namespace)
     run = running.finish()
@@ -181,17 +182,18 @@ def test_a_rollback_that_fails_says_so(place, node, cluster):
 
 
 def test_a_rollback_that_is_refused_says_so(failing, cluster):
-    """The right to patch is gone by then."""
+    """The right to patch is gone by then: no pod crashes before."""
     from harness import alauda
 
     gate = Gate()
-    failing.node.scenario(failing.namespace, Scenario(load=gate))
-    running = failing.start(ON_FAILURE="rollback", TIMEOUT="6s")
-    assert gate.reached.wait(20), running.log()
+    failing.node.scenario(failing.namespace, CrashLoop(exit_code=1, backoff=0.2, runs=gate))
+    running = failing.start(ON_FAILURE="rollback")
+    assert gate.reached.wait(60), running.log()
     less = [{**rule, "verbs": ["get", "list", "watch"]} for rule in alauda.DOCUMENT_RULES]
     cluster.grant(failing.account, less, "deploy-model")
+    gate.open()
     run = running.finish()
-    assert run.code == 8, run.log
+    assert run.code == 7, run.log
     assert "not rolled back" in run.log and "patch" in run.log
 
 
@@ -208,7 +210,7 @@ def test_sigterm_during_the_rollback(place, node, cluster):
     place.project.commit({"config.json": "{}"})
     running = place.start(DEPLOYMENT_STRATEGY="Recreate", ON_FAILURE="rollback")
     running.wait_for_log("the spec of before is applied again")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     started = time.monotonic()
     running.signal(signal.SIGTERM)
     run = running.finish()
@@ -223,7 +225,7 @@ def test_sigterm_before_the_failure_rolls_nothing_back(failing):
     gate = Gate()
     failing.node.scenario(failing.namespace, Scenario(load=gate))
     running = failing.start(ON_FAILURE="rollback")
-    assert gate.reached.wait(20), running.log()
+    assert gate.reached.wait(60), running.log()
     running.signal(signal.SIGTERM)
     run = running.finish()
     assert run.code == 143 and "rolled back" not in run.log, run.log
@@ -235,7 +237,7 @@ def test_a_revision_that_does_not_answer_is_rolled_back(place):
     before = place.service()
     place.project.commit({"config.json": "{}"})
     with Peer(always(503)) as peer:
-        run = place.deploy(RUNTIME_CLASS="plain", ON_FAILURE="rollback", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="5s")
+        run = place.deploy(RUNTIME_CLASS="plain", ON_FAILURE="rollback", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="12s")
     assert run.code == 8 and "rolled back: the revision of before serves" in run.log, run.log
     assert essence(place.service()) == essence(before)
 
