@@ -70,7 +70,7 @@ def test_every_runtime_of_the_fixtures_serves(cluster, kserve, namespace):
 
 def test_minimum_replicas_are_reached_by_the_autoscaler(cluster, kserve, namespace):
     create(cluster, namespace, minReplicas=2, maxReplicas=3)
-    cluster.client.wait_for("Deployment", PREDICTOR, namespace, lambda d: d["status"]["availableReplicas"] == 2)
+    cluster.client.wait_for("Deployment", PREDICTOR, namespace, lambda d: d["status"]["availableReplicas"] == 2, 60)
 
 
 def test_webhooks_refuse(cluster, kserve, namespace):
@@ -119,11 +119,13 @@ def test_a_container_that_crashes_and_its_logs(cluster, kserve, node, namespace)
 
 
 def test_a_storage_initializer_that_fails_then_recovers(cluster, kserve, node, namespace):
-    node.scenario(namespace, CrashLoop(container="storage-initializer", message="404 Not Found", recover_after=2))
+    download = Gate()  # the one that succeeds ends when the test has looked
+    node.scenario(namespace, CrashLoop(container="storage-initializer", message="404 Not Found", recover_after=2, init=download))
     create(cluster, namespace)
     pod = cluster.client.wait_for("Pod", only_pod(cluster, namespace), namespace,
                                   lambda p: container(p, "storage-initializer")["restartCount"] >= 1)
     assert pod["status"]["phase"] == "Pending"
+    download.open()
     cluster.client.wait_for("InferenceService", "iris", namespace, lambda i: is_true(i, "Ready"))
 
 
@@ -249,7 +251,7 @@ def test_short_and_expired_tokens(cluster, namespace):
     account = cluster.service_account(namespace, "deployer")
     whoami = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    good = Client(cluster.server, cluster.ca_file, token=account.short_token(5))
+    good = Client(cluster.server, cluster.ca_file, token=account.short_token(60))
     assert good.request("POST", whoami, body)["status"]["userInfo"]["username"] == account.user
     expired = Client(cluster.server, cluster.ca_file, token=account.short_token(-30))
     with pytest.raises(ApiError) as refused:
@@ -267,7 +269,7 @@ def test_a_program_sees_its_service_account_as_in_a_pod(cluster, namespace, tmp_
     lines = [program.stdout.readline().strip() for _ in range(4)]
     assert lines[0] == namespace and lines[2:] == [f"127.0.0.1:{cluster.port}", "go"]
     second = mounted.rotate()
-    rest, _ = program.communicate("\n", timeout=10)
+    rest, _ = program.communicate("\n", timeout=30)
     assert rest == second != lines[1]
     assert not os.path.exists(PATH), "the machine itself must not have been touched"
 
