@@ -22,6 +22,9 @@ from net_peer import Peer
 V2 = {"/v2/health/ready": (200, b""), "/v2/models/v2/ready": (200, b'{"name": "v2", "ready": true}')}
 V1 = {"/v1/models/v1": (200, b'{"name": "v1", "ready": true}')}
 OPENAI = {"/v1/models": (200, b'{"object": "list", "data": [{"id": "qwen2"}]}')}
+# TIMEOUT of runs that are to end at it, but not before they have asked: a busy machine takes a while to get there.
+LATE_SECONDS = 8
+LATE = f"{LATE_SECONDS}s"
 
 
 def serving(paths, *before, headers=()):
@@ -58,7 +61,7 @@ def services(kserve, cluster, tmp_path_factory):
 @pytest.fixture
 def verify(services):
     def start(name="v2", env=None, **parameters):
-        return services.binary.start("wait", name, "-n", services.namespace, env=env, **{"TIMEOUT": "20s", **parameters})
+        return services.binary.start("wait", name, "-n", services.namespace, env=env, **{"TIMEOUT": "50s", **parameters})
 
     return SimpleNamespace(start=start, run=lambda *words, **parameters: start(*words, **parameters).finish())
 
@@ -111,7 +114,7 @@ def test_a_runtime_that_is_labelled_v2_and_speaks_openai(verify):
 
 def test_a_ready_server_without_the_model_is_not_enough(verify):
     with Peer(serving({"/v2/health/ready": (200, b""), **OPENAI})) as peer:
-        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="3s")
+        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT=LATE)
     assert run.code == 8, run.log
     assert "/v2/models/v2/ready answers 404" in run.log and "VERIFY_MODEL_NAME" in run.log
 
@@ -127,7 +130,7 @@ def test_a_model_that_the_server_does_not_know_ends_it_after_a_while(verify, nam
         run = verify.run(name, VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="qwen3", PATIENCE="unknown-model=1s", TIMEOUT="60s")
     assert run.code == 7 and run.seconds < 30, run.log
     assert answer in run.log and "VERIFY_MODEL_NAME" in run.log and "PATIENCE=unknown-model" in run.log, run.log
-    assert len(peer.requests) > 2, "it may be loaded later"
+    assert targets(peer).count(targets(peer)[-1]) > 1, "it may be loaded later"
 
 
 def test_a_model_that_is_loaded_late(verify):
@@ -142,7 +145,7 @@ def test_model_of_another_name(verify):
     with Peer(serving(paths)) as peer:
         assert verify.run("v2", VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="Qwen/Qwen2").code == 0
     with Peer(serving(OPENAI)) as peer:
-        run = verify.run("openai", VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="qwen3", TIMEOUT="2s")
+        run = verify.run("openai", VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="qwen3", TIMEOUT=LATE)
         assert run.code == 8 and "qwen3" in run.log, run.log
         assert verify.run("openai", VERIFY_ENDPOINT=peer.url(""), VERIFY_MODEL_NAME="qwen2").code == 0
 
@@ -150,7 +153,7 @@ def test_model_of_another_name(verify):
 def test_a_web_page_is_no_model_server(verify):
     """The default page of an ingress, or of a login, comes with 200."""
     with Peer(serving({path: (200, b"<html>Sign in</html>") for path in (*V2, *V1, *OPENAI)})) as peer:
-        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="2s")
+        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT=LATE)
     assert run.code == 8 and "web page" in run.log, run.log
 
 
@@ -190,8 +193,8 @@ def test_connection_refused_then_up(verify):
 def test_not_in_time(verify):
     started = time.monotonic()
     with Peer(serving({}, *[(503, b"")] * 100)) as peer:
-        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="3s")
-    assert run.code == 8 and time.monotonic() - started < 3 + AT_ONCE, run.log
+        run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), TIMEOUT=LATE)
+    assert run.code == 8 and time.monotonic() - started < LATE_SECONDS + AT_ONCE, run.log
     assert run.results["state"] == "timeout"
     assert "Ready but did not answer in time" in run.log and "answers 503" in run.log
     assert 3 <= len(peer.requests) <= 6, "ever longer pauses"
@@ -223,7 +226,7 @@ def refused(verify, peer, *said, **parameters):
     with peer:
         run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""), **parameters)
         assert peer.requests == []
-    assert run.code == 7 and run.seconds < 5, run.log
+    assert run.code == 7 and run.seconds < AT_ONCE, run.log
     assert run.results["state"] == "failed" and run.results["reason"].startswith("EndpointNotVerified")
     for text in said:
         assert text in run.log, run.log
@@ -301,7 +304,7 @@ def test_client_certificate_of_a_stranger(verify, tls):
 def test_a_login_ends_it(verify, status):
     with Peer(serving({}, (status, b""))) as peer:
         run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""))
-    assert run.code == 7 and run.seconds < 5 and f"answers {status}" in run.log and "login" in run.log, run.log
+    assert run.code == 7 and run.seconds < AT_ONCE and f"answers {status}" in run.log and "login" in run.log, run.log
 
 
 def test_redirect_to_https_of_the_same_host_is_followed(verify, tls):
@@ -319,7 +322,7 @@ def test_redirect_to_https_of_the_same_host_is_followed(verify, tls):
 def test_redirect_to_somewhere_else_ends_it(verify):
     with Peer(serving({}, (302, b""), headers=["Location: https://user:secret@login.example/auth?x=1"])) as peer:
         run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""))
-    assert run.code == 7 and run.seconds < 5 and "redirects to https://login.example/auth" in run.log, run.log
+    assert run.code == 7 and run.seconds < AT_ONCE and "redirects to https://login.example/auth" in run.log, run.log
     assert "?x=1" not in run.log and "secret" not in run.log, run.log
 
 
@@ -336,7 +339,7 @@ def test_external_url_of_the_status(verify, services):
 
 def test_in_cluster_url_is_never_asked_through_a_proxy(verify):
     with Peer(serving(V2)) as proxy:
-        run = verify.run("v2", VERIFY_ENDPOINT="true", env={"http_proxy": proxy.url("")}, TIMEOUT="2s")
+        run = verify.run("v2", VERIFY_ENDPOINT="true", env={"http_proxy": proxy.url("")}, TIMEOUT=LATE)
     assert proxy.requests == []
     assert run.code == 8, run.log
     assert "v2-predictor" in run.log and "VERIFY_ENDPOINT=external" in run.log
@@ -372,7 +375,7 @@ def test_deploy_asks_after_ready(place, tls):
 
 def test_deploy_whose_service_does_not_answer_fails_with_results(place):
     with Peer(serving({}, *[(500, b"")] * 100)) as peer:
-        run = place.deploy(RUNTIME_CLASS="plain", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="6s")
+        run = place.deploy(RUNTIME_CLASS="plain", VERIFY_ENDPOINT=peer.url(""), TIMEOUT="15s")
     assert run.code == 8, run.log
     assert run.results["state"] == "timeout" and run.results["reason"].startswith("EndpointNotVerified") and run.results["commit"] and run.endpoints["IN_CLUSTER_ENDPOINT"]
     assert "answers 500" in run.log
