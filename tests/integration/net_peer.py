@@ -129,7 +129,8 @@ class Peer:
         self.stopping.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for sock in self._open:
+        self._threads[0].join(30)  # who has been accepted until now is in the list
+        for sock in list(self._open):
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
