@@ -12,6 +12,7 @@ import pytest
 
 from harness.client import condition
 from harness.documentation import ROOT, Shell, block, blocks
+from harness.process import wait_until
 
 README = ROOT / "README.md"
 PIPELINES = ROOT / "pipelines" / "README.md"
@@ -34,12 +35,14 @@ def namespaces(cluster, tekton):
         for name in names:
             cluster.client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
             made.append(name)
+        for name in names:  # without its account no pod of it can be made, and a TaskRun fails
+            wait_until(lambda: cluster.client.find("ServiceAccount", "default", name), 60, f"the default account of {name}")
 
     yield make
     for name in made:
         cluster.delete_namespace(name)
     for name in made:
-        cluster.client.wait_gone("Namespace", name, timeout=60)
+        cluster.client.wait_gone("Namespace", name, timeout=120)
 
 
 def may(cluster, account: str, verb: str, resource: str, namespace: str, group: str = "") -> bool:
@@ -50,8 +53,17 @@ def may(cluster, account: str, verb: str, resource: str, namespace: str, group: 
     return cluster.client.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"]
 
 
+def wait_may(*arguments: str) -> None:
+    """The authorizer hears of a Role a moment after it was written."""
+    wait_until(lambda: may(*arguments), 60, f"{arguments[1:]} to be allowed")
+
+
 def may_deploy(cluster, account: str, namespace: str) -> bool:
     return may(cluster, account, "create", "inferenceservices", namespace, "serving.kserve.io")
+
+
+def wait_may_deploy(cluster, account: str, namespace: str) -> None:
+    wait_may(cluster, account, "create", "inferenceservices", namespace, "serving.kserve.io")
 
 
 def first_task_run(cluster, example) -> dict:
@@ -61,11 +73,11 @@ def first_task_run(cluster, example) -> dict:
     name = cluster.client.create(run, namespace, fieldValidation="Strict")["metadata"]["name"]
     if run["kind"] == "PipelineRun":
         labels = f"tekton.dev/pipelineRun={name}"
-        item = cluster.client.wait_for("PipelineRun", name, namespace, lambda _: cluster.client.list("TaskRun", namespace, labels=labels), 20)
+        item = cluster.client.wait_for("PipelineRun", name, namespace, lambda _: cluster.client.list("TaskRun", namespace, labels=labels), 60)
         assert condition(item, "Succeeded").get("status") != "False", condition(item, "Succeeded")
         name = cluster.client.list("TaskRun", namespace, labels=labels)[0]["metadata"]["name"]
     item = cluster.client.wait_for("TaskRun", name, namespace, lambda i: i.get("status", {}).get("podName")
-                                   or condition(i, "Succeeded").get("status") == "False", 20)
+                                   or condition(i, "Succeeded").get("status") == "False", 60)
     assert condition(item, "Succeeded")["status"] == "Unknown", condition(item, "Succeeded")
     return item
 
@@ -79,7 +91,7 @@ def step_environment(cluster, task_run: dict) -> dict[str, str]:
 def test_for_pipeline_users(cluster, shell, namespaces):
     namespaces("demo")
     shell(block(README, "For pipeline users", "bash"))
-    assert may_deploy(cluster, "demo:default", "demo")
+    wait_may_deploy(cluster, "demo:default", "demo")
     environment = step_environment(cluster, first_task_run(cluster, block(README, "For pipeline users", "yaml")))
     assert (environment["INFERENCE_SERVICE_NAME"], environment["MODEL_REPO"], environment["RUNTIME_CLASS"], environment["NAMESPACE"]) == (
         "qwen", "qwen", "vllm", "demo")
@@ -90,8 +102,8 @@ def test_for_git_events(cluster, shell, namespaces):
     shell(block(README, "For Git events", "bash"))
     assert cluster.client.get("EventListener", "gitlab", "demo")["spec"]["serviceAccountName"] == "gitlab-listener"
     assert cluster.client.get("Secret", "gitlab-webhook", "demo")["data"]["token"]
-    assert may(cluster, "demo:gitlab-listener", "create", "pipelineruns", "demo", "tekton.dev")
-    assert may(cluster, "demo:gitlab-listener", "list", "clusterinterceptors", "", "triggers.tekton.dev")
+    wait_may(cluster, "demo:gitlab-listener", "create", "pipelineruns", "demo", "tekton.dev")
+    wait_may(cluster, "demo:gitlab-listener", "list", "clusterinterceptors", "", "triggers.tekton.dev")
 
 
 def test_git_events_of_pipelines(cluster, shell, namespaces):
@@ -106,8 +118,8 @@ def test_promotion(cluster, shell, namespaces):
     namespaces("team-a-staging", "team-a")
     assert not may_deploy(cluster, "team-a-staging:default", "team-a")
     shell(block(PIPELINES, "Promotion", "bash"))
-    assert may_deploy(cluster, "team-a-staging:default", "team-a-staging")
-    assert may_deploy(cluster, "team-a-staging:default", "team-a")
+    wait_may_deploy(cluster, "team-a-staging:default", "team-a-staging")
+    wait_may_deploy(cluster, "team-a-staging:default", "team-a")
     task_run = first_task_run(cluster, block(PIPELINES, "Promotion", "yaml"))
     assert task_run["metadata"]["labels"]["tekton.dev/pipelineTask"] == "staging"
     environment = step_environment(cluster, task_run)
@@ -117,7 +129,7 @@ def test_promotion(cluster, shell, namespaces):
 def test_kubeflow_rights(cluster, shell, namespaces):
     namespaces("kubeflow-admin-cpaas-io")
     shell(block(PIPELINES, "Kubeflow", "bash"))
-    assert may_deploy(cluster, "kubeflow-admin-cpaas-io:default-editor", "kubeflow-admin-cpaas-io")
+    wait_may_deploy(cluster, "kubeflow-admin-cpaas-io:default-editor", "kubeflow-admin-cpaas-io")
     assert not may_deploy(cluster, "kubeflow-admin-cpaas-io:default", "kubeflow-admin-cpaas-io")
 
 
@@ -125,7 +137,7 @@ def test_the_task_and_its_samples(cluster, shell, namespaces):
     namespaces("demo")
     shell(block(TASK, "Install", "bash"))
     assert cluster.client.get("Task", "deploy-inference-service", "demo")
-    assert may_deploy(cluster, "demo:default", "demo")
+    wait_may_deploy(cluster, "demo:default", "demo")
 
 
 def test_the_step_action(cluster, shell, namespaces):

@@ -25,13 +25,15 @@ class Listener:
         self.client, self.namespace = cluster.client, namespace
         text = TRIGGERS.read_text(encoding="utf-8").replace(": models", f": {namespace}")  # as its head says
         (cluster.dir / f"{namespace}.yaml").write_text(text)
-        for item in manifests(cluster.dir / f"{namespace}.yaml"):
+        items = manifests(cluster.dir / f"{namespace}.yaml")
+        for item in items:
             self.client.apply(item)
         self.client.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gitlab-webhook", "namespace": namespace},
                            "stringData": {"token": SECRET}})
         for item in manifests(ROOT / "pipelines" / "deploy-inference-service.yaml"):
             self.client.apply(item, namespace)
         self.account = ServiceAccount(cluster, namespace, "gitlab-listener", cluster.dir / "accounts" / namespace)
+        cluster.wait_for_rules(self.account, [rule for item in items for rule in item.get("rules", [])])
         self.process, self.url = triggers.listen("gitlab", namespace, self.account)
 
     def send(self, body: dict, token: str | None = SECRET) -> None:
@@ -52,7 +54,7 @@ class Listener:
         """The parameters of the one run that the event starts."""
         before = self.names()
         self.send(body)
-        wait_until(lambda: self.names() - before, 15, "a PipelineRun")
+        wait_until(lambda: self.names() - before, 60, "a PipelineRun")
         (name,) = self.names() - before
         return self.parameters(name)
 
@@ -62,7 +64,7 @@ class Listener:
         self.send(body, token)
         time.sleep(0.5)  # events are worked on side by side
         self.send(proof)
-        wait_until(lambda: self.names() - before, 15, "a PipelineRun")
+        wait_until(lambda: self.names() - before, 60, "a PipelineRun")
         time.sleep(0.5)
         names = self.names() - before
         assert len(names) == 1, names

@@ -92,7 +92,7 @@ def resolved(cluster, namespace: str, ref: dict) -> dict:
         "taskRef": ref, "params": [{"name": "args", "value": ["version"]}]}}
     name = cluster.client.create(run, namespace)["metadata"]["name"]
     return cluster.client.wait_for("TaskRun", name, namespace, lambda item: item.get("status", {}).get("podName")
-                                   or condition(item, "Succeeded").get("status") == "False", 30)
+                                   or condition(item, "Succeeded").get("status") == "False", 90)
 
 
 def check(item: dict) -> None:
