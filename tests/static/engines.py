@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.process import free_port
+
 # What runtimes give a container that asks for nothing (containerd, oci/spec_opts.go); a restricted pod drops them all.
 DEFAULT_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP", "NET_BIND_SERVICE",
                         "SYS_CHROOT", "KILL", "AUDIT_WRITE"]
@@ -83,9 +85,7 @@ class Registry:
     """``address`` is host:port, plain HTTP."""
 
     def __init__(self, directory: Path):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         config = directory / "registry.yml"
         config.write_text(f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory}/registry\nhttp:\n  addr: {self.address}\n  secret: test\n")
