@@ -36,7 +36,7 @@ def test_a_download_that_fails(place):
     assert "storage initializer: README.md: HTTP/1.1 404" in run.log, "the last words of the container that downloads"
 
 
-@deploys(NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="", NVIDIA_GPUMEM="", NVIDIA_GPU="5", TIMEOUT="25s", **SMALL)
+@deploys(NVIDIA_GPUALLOC="", NVIDIA_GPUCORES="", NVIDIA_GPUMEM="", NVIDIA_GPU="5", TIMEOUT="45s", **SMALL)
 def test_more_gpus_than_the_node_has(place):
     run = place.finish()
     assert not run.succeeded

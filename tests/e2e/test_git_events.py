@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from e2e.place import ROOT
+from e2e.place import PATIENCE, ROOT
 from harness import gitlab_webhook as webhook
 from harness.cluster import ServiceAccount
 from harness.process import wait_until
@@ -18,11 +18,13 @@ SECRET = "the-secret-token-of-the-webhook"
 def listener(place, triggers, cluster):
     """The file as its head says to install it: the namespace replaced, the secret made."""
     text = (ROOT / "pipelines" / "triggers-gitlab.yaml").read_text().replace(": models", f": {place.namespace}")
-    for item in yaml.safe_load_all(text):
+    items = [item for item in yaml.safe_load_all(text) if item]
+    for item in items:
         place.client.apply(item)
     place.client.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gitlab-webhook", "namespace": place.namespace},
                         "stringData": {"token": SECRET}})
     account = ServiceAccount(cluster, place.namespace, "gitlab-listener", cluster.dir / "accounts" / place.namespace)
+    cluster.wait_for_rules(account, [rule for item in items for rule in item.get("rules", [])])
     server, url = triggers.listen("gitlab", place.namespace, account)
     yield url
     server.kill()
@@ -33,7 +35,7 @@ def runs(place) -> list[str]:
 
 
 def the_run(place) -> str:
-    return wait_until(lambda: runs(place), 15, "a PipelineRun")[0]
+    return wait_until(lambda: runs(place), PATIENCE, "a PipelineRun")[0]
 
 
 def test_a_push_deploys_the_pushed_commit(place, listener):

@@ -22,11 +22,14 @@ INNER = '''
 import json, os, time
 from pathlib import Path
 
+import pytest
+
+@pytest.mark.timeout(600)
 def test_that_ends(cluster, node, machine, run_directory):
     cluster.client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "hello", "namespace": "default"}, "spec": {
         "restartPolicy": "Never", "volumes": [{"name": "memory", "emptyDir": {"medium": "Memory"}}], "containers": [
             {"name": "server", "image": "registry.test/model-server:1", "volumeMounts": [{"name": "memory", "mountPath": "/memory"}]}]}})
-    cluster.client.wait_for("Pod", "hello", "default", lambda p: p["status"].get("phase") == "Running", 120)
+    cluster.client.wait_for("Pod", "hello", "default", lambda p: p["status"].get("phase") == "Running", 300)
     namespaces = {kind: os.readlink(f"/proc/{machine.pid}/ns/{kind}") for kind in ("pid", "mnt", "net")}
     told = Path(os.environ["TOLD"])
     told.with_suffix(".new").write_text(json.dumps({"namespaces": namespaces, "cgroup": node.cgroup, "directory": str(run_directory)}))
@@ -73,14 +76,14 @@ def test_nothing_is_left(end, number, tmp_path):
                                 "--confcutdir", str(tmp_path), str(tmp_path / "test_inner.py")],
                                env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
-            wait_until(lambda: told.exists() or run.poll() is not None, 240, "a pod on the inner node")
+            wait_until(lambda: told.exists() or run.poll() is not None, 500, "a pod on the inner node")
             assert told.exists(), (tmp_path / "output").read_text()
             facts = json.loads(told.read_text())
             if end == "hang":
                 # So that the check below is not content with anything.
                 assert len(left(facts)) > 5
                 run.send_signal(number)
-            run.wait(120)
+            run.wait(300)
         finally:
             run.kill()
             run.wait()

@@ -159,7 +159,7 @@ def test_wrong_parameters_are_all_told_and_nothing_is_deployed(place):
     assert not place.client.list("InferenceService", place.namespace)
 
 
-@deploys(behaviour="wait", TIMEOUT="15s", **SMALL)
+@deploys(behaviour="wait", TIMEOUT="40s", **SMALL)
 def test_the_own_deadline_leaves_results(place):
     run = place.finish()
     assert not run.succeeded
@@ -214,7 +214,7 @@ def impatient(place) -> None:
     """The drop-in Pipeline with a short timeout of its task."""
     pipeline = documents(PIPELINE)[0]
     pipeline["metadata"] = {"name": "impatient"}
-    pipeline["spec"]["tasks"][0]["timeout"] = "45s"
+    pipeline["spec"]["tasks"][0]["timeout"] = "75s"
     place.client.apply(pipeline, place.namespace)
 
 

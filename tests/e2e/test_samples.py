@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.place import ROOT, documents
+from e2e.place import PATIENCE, ROOT, documents
 from harness.client import condition
 
 TASK_DIRECTORY = ROOT / "tasks" / "deploy-inference-service" / "0.1"
@@ -22,6 +22,6 @@ def test_the_sample_runs(path, place):
         place.client.patch("ConfigMap", "aml-image-builder-config", place.namespace, {"data": {"MODEL_REPO_GIT_CA": None}})
     (run,) = documents(path)
     name = place.client.create(run, place.namespace)["metadata"]["name"]
-    item = place.client.wait_for(run["kind"], name, place.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), 90)
+    item = place.client.wait_for(run["kind"], name, place.namespace, lambda i: condition(i, "Succeeded").get("status") in ("True", "False"), PATIENCE)
     pods = place.client.list("Pod", place.namespace, labels="app.kubernetes.io/managed-by=tekton-pipelines")
     assert condition(item, "Succeeded")["status"] == "True", [place.log(pod["metadata"]["name"]) for pod in pods]
