@@ -283,5 +283,9 @@ class ApprovalGate:
         pair = self.cluster.client_ca.client(user, [])
         files = pair.write(self.cluster.dir / "approvers", user)
         person = Client(self.cluster.server, str(self.cluster.ca_file), cert=tuple(map(str, files)))
+        wanted = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {}, "spec": {"resourceAttributes": {
+            "namespace": namespace, "group": "openshift-pipelines.org", "resource": "approvaltasks", "verb": "patch"}}}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        wait_until(lambda: person.request("POST", path, wanted)["status"]["allowed"], 60, f"{user} to be an approver")
         approvers = [{**entry, "input": word} if entry["name"] == user else entry for entry in task["spec"]["approvers"]]
         person.patch(f"{self.API}/ApprovalTask", task["metadata"]["name"], namespace, {"spec": {"approvers": approvers}})
