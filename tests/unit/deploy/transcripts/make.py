@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the transcripts of this folder: `python3 make.py` after a change of causes.py, mistakable.py, versions.py or world.py; then read the diff."""
+"""Writes the transcripts of this folder: `python3 make.py` after a change of one of the others; then read the diff."""
 
 import pathlib
 import sys
@@ -7,7 +7,14 @@ import sys
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
-import causes  # noqa: E402
+import cause  # noqa: E402
+import causes_download  # noqa: E402, F401
+import causes_image  # noqa: E402, F401
+import causes_node  # noqa: E402, F401
+import causes_pod  # noqa: E402, F401
+import causes_server  # noqa: E402, F401
+import causes_serverless  # noqa: E402, F401
+import causes_service  # noqa: E402, F401
 import mistakable  # noqa: E402
 import versions  # noqa: E402
 
@@ -17,7 +24,7 @@ def main():
         if not old.name.startswith("live-"):  # recorded on real clusters
             old.unlink()
     names = set()
-    for build in [*causes.ALL, *mistakable.ALL, *versions.ALL]:
+    for build in [*cause.ALL, *mistakable.ALL, *versions.ALL]:
         world = build()
         if world.name in names:
             raise SystemExit(f"two transcripts are named {world.name}")

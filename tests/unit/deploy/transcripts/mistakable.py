@@ -1,6 +1,10 @@
 """What is easily taken for a failure and is none, and what is easily taken for another cause: the texts around it hold the words of that one."""
 
-from causes import RESOLVE, ROOT_CAUSE, crash, create, knative_service, pull, refused, server_log, serverless
+from cause import create
+from causes_image import RESOLVE, pull
+from causes_pod import refused
+from causes_server import ROOT_CAUSE, crash, server_log
+from causes_serverless import knative_service, serverless
 from world import (
     HASH, HASH_ANNOTATION, IMAGE, LABEL, RUNTIME, START, World, ended, finished, running, scheduled, server_is, terminated, unscheduled, waiting)
 
