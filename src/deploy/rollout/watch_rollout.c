@@ -7,7 +7,12 @@
 
 #include <string.h>
 
-enum { HEARTBEAT_MS = 30 * 1000, CONFIRM_MS = 10 * 1000, LEAST_TOLD_MS = 1000 };
+enum {
+    HEARTBEAT_MS = 30 * 1000,
+    CONFIRM_MS = 10 * 1000,
+    LEAST_TOLD_MS = 1000,
+    FIRST_WORD_MS = 5000
+};
 
 static const struct {
     const struct kube_resource *resource;
@@ -104,6 +109,8 @@ static void on_event(void *user, const struct kube_watch_event *event) {
     }
     if (event->type == KUBE_EVENT_FORBIDDEN)
         note_forbidden(watcher, event);
+    if (event->type == KUBE_EVENT_FORBIDDEN || event->type == KUBE_EVENT_SYNCED)
+        watcher->listed |= 1U << event->target;
     const struct rollout_event seen = {.at_ms = clock_wall(watcher->deps->clock),
                                        .kind = watcher->kinds[event->target],
                                        .change = changes[event->type],
@@ -209,10 +216,21 @@ static int judge_with_confirmation(struct rollout_watcher *watcher, struct verdi
     return judge(watcher, out, err);
 }
 
+/*
+ * How long the first word still waits for the first lists: with half of them it would be about a
+ * state that never was ("no Deployment yet").
+ */
+static int64_t silence_left(const struct rollout_watcher *watcher) {
+    bool told = watcher->shown != NULL || watcher->listed == (1U << watcher->count) - 1;
+    return told ? 0 : watcher->started_ms + FIRST_WORD_MS - clock_now(watcher->deps->clock);
+}
+
 /* When it changes; else a heartbeat that says for how long. */
 static void show_progress(struct rollout_watcher *watcher, const struct verdict *verdict) {
     const struct observer *observer = watcher->options->observer;
     int64_t now = clock_now(watcher->deps->clock);
+    if (silence_left(watcher) > 0)
+        return;
     bool trouble = !text_is_empty(verdict->cause);
     cleanup_free char *text = trouble ? text_format(NULL, "%s: %s", verdict->detail, verdict->cause)
                                       : text_copy(verdict->detail, NULL);
@@ -248,6 +266,9 @@ static int64_t wait_time(const struct rollout_watcher *watcher, const struct ver
     }
     if (verdict->wants_confirmation && watcher->confirm_after_ms - now < wait)
         wait = watcher->confirm_after_ms - now;
+    int64_t silence = silence_left(watcher);
+    if (silence > 0 && silence < wait)
+        wait = silence;
     return wait > 0 ? wait : 0;
 }
 
@@ -314,7 +335,8 @@ static void record_end(struct rollout_watcher *watcher) {
 int rollout_wait(struct verdict *out, struct kube_client *client,
                  const struct rollout_options *options, const struct deps *deps,
                  struct error **err) {
-    struct rollout_watcher watcher = {.client = client, .options = options, .deps = deps};
+    struct rollout_watcher watcher = {
+        .client = client, .options = options, .deps = deps, .started_ms = clock_now(deps->clock)};
     int result = start(&watcher, err);
     if (result == 0)
         result = run(&watcher, out, err);

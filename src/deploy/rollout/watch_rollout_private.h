@@ -20,6 +20,8 @@ struct rollout_watcher {
     char *by_label;
     char *shown; /* the progress that was told last */
     int64_t shown_ms;
+    int64_t started_ms;       /* monotonic */
+    unsigned listed;          /* a bit for each target whose first list is there, or is refused */
     int64_t confirm_after_ms; /* monotonic: no confirming read before */
     struct error *failure;    /* of a handler, which cannot return one */
     struct strings missing;   /* rights for diagnosis that are missing */
