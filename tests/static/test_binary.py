@@ -125,6 +125,12 @@ def test_a_start_touches_few_pages(native_binary: Path):
     assert int(run.stderr.split()[-1]) <= 100
 
 
+def may_dump() -> None:
+    """As in a shell: commands in the background of a script ignore SIGQUIT, and so do their children."""
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
 def test_leaves_no_core_file_whatever_the_limit(native_binary: Path):
     """Memory holds a token. A server that never answers keeps the program busy while it is killed."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -135,7 +141,7 @@ def test_leaves_no_core_file_whatever_the_limit(native_binary: Path):
             (Path(directory) / "kubeconfig").write_text(config)
             process = subprocess.Popen(
                 [str(native_binary), "wait", "qwen", f"--kubeconfig={directory}/kubeconfig"], cwd=directory, stderr=subprocess.DEVNULL,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+                preexec_fn=may_dump)
             connection, _ = silent.accept()
             limits = Path(f"/proc/{process.pid}/limits").read_text()
             process.send_signal(signal.SIGQUIT)
