@@ -224,7 +224,8 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The GPU of the node is faulty, or needs a reset: {line}.",
      .hint = "Have an administrator check that GPU, and close the node for new pods meanwhile."},
     {.any = {"driver on your system is too old", "CUDA driver version is insufficient",
-             "forward compatibility was attempted", "unsatisfied condition: cuda"},
+             "forward compatibility was attempted", "unsatisfied condition: cuda",
+             "PTX was compiled with an unsupported toolchain"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "GpuDriverTooOld",
      .cause = "The NVIDIA driver of the node is too old for the CUDA version of the runtime.",
@@ -246,7 +247,7 @@ const struct diagnosis_rule diagnose_server[] = {
      .hint = ASK_FOR_GPU},
     {.any = {"no kernel image is available", "only supported on GPUs with compute capability",
              "compute capability of at least", "requires compute capability",
-             "is not supported for the current GPU"},
+             "is not supported for the current GPU", "only supports Ampere GPUs or newer"},
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "GpuTooOld",
      .cause = "The GPU is too old for what the model server wants to do on it: {line}.",
@@ -274,14 +275,20 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The model server needs more main memory than it may have ({limit|no limit is set}).",
      .hint = "Raise MEMORY_LIMIT (now {limit|not set})."},
     {.any = {"HeaderTooLarge", "git-lfs.github.com/spec", "Error while deserializing header",
-             "InvalidHeaderDeserialization", "MetadataIncompleteBuffer",
-             "invalid magic characters"},
+             "InvalidHeaderDeserialization", "MetadataIncompleteBuffer", "invalid magic characters",
+             "invalid load key, 'v'"}, /* "version https://git-lfs…" */
      .weight = DIAGNOSIS_PERSISTENT,
      .reason = "ModelFilesBroken",
      .cause = "The model's weight files are incomplete, or are only pointers to the real files "
               "(Git LFS): {line}.",
      .hint = "Push the real files from a clone that has them (git lfs push --all origin), then "
              "deploy that commit."},
+    {.any = {"is not a valid JSON file"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelFilesBroken",
+     .cause = "A file of the model is broken, or only a pointer to the real one (Git LFS): {line}.",
+     .hint = "Correct that file in the repository, or push the real one (git lfs push --all "
+             "origin), then deploy that commit."},
     {.any = {"are not supported for now", "does not recognize this architecture",
              "Unrecognized model in", "Unknown model architecture", "unknown model architecture"},
      .weight = DIAGNOSIS_PERSISTENT,
@@ -347,6 +354,12 @@ const struct diagnosis_rule diagnose_server[] = {
      .cause = "The GPUs of the model server cannot exchange data (NCCL): {line}.",
      .hint = "Set HOST_IPC=true, which gives them shared memory, or use one card "
              "(NVIDIA_GPUALLOC=1); NCCL_DEBUG=INFO in ENV makes the log say more."},
+    {.any = {"PermissionError: [Errno 13] Permission denied: '/mnt/models"},
+     .weight = DIAGNOSIS_PERSISTENT,
+     .reason = "ModelFilesForbidden",
+     .cause = "The model server may not use the folder of the model: {line}.",
+     .hint = "Correct user and group in the runtime {runtime} (runAsUser, fsGroup), or the rights "
+             "on the claim in PVC_NAME."},
     {.any = {"PermissionError: [Errno 13]",
              "OSError: [Errno 30]"}, /* not what is merely warned of */
      .weight = DIAGNOSIS_PERSISTENT,

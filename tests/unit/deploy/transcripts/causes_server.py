@@ -293,6 +293,37 @@ def model_files_missing():
 
 
 @cause
+def lfs_pointer_as_torch_weights():
+    """pickle chokes on the pointer's first letter: "version https://git-lfs.github.com/spec/v1"."""
+    return server_log("lfs-pointer-as-torch-weights", TRACE + "Traceback (most recent call last):\n_pickle.UnpicklingError: invalid load key, 'v'.\n"
+                      + ROOT_CAUSE, "ModelFilesBroken", "only pointers to the real files (Git LFS)", "git lfs push --all origin")
+
+
+@cause
+def config_is_no_json():
+    return server_log("config-is-no-json", TRACE + "OSError: It looks like the config file at '/mnt/models/config.json' is not a valid JSON file.\n"
+                      + ROOT_CAUSE, "ModelFilesBroken", "is broken, or only a pointer to the real one", "Correct that file in the repository")
+
+
+@cause
+def ptx_of_a_newer_cuda():
+    return server_log("ptx-of-a-newer-cuda", TRACE + "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported toolchain.\n"
+                      + ROOT_CAUSE, "GpuDriverTooOld", "driver of the node is too old", "RUNTIME_NAME")
+
+
+@cause
+def flash_attention():
+    return server_log("flash-attention", TRACE + "RuntimeError: FlashAttention only supports Ampere GPUs or newer.\n" + ROOT_CAUSE, "GpuTooOld",
+                      "The GPU is too old for what the model server wants to do on it: RuntimeError: FlashAttention", "RUNTIME_NAME")
+
+
+@cause
+def model_folder_forbidden():
+    return server_log("model-folder-forbidden", TRACE + "PermissionError: [Errno 13] Permission denied: '/mnt/models/config.json'\n" + ROOT_CAUSE,
+                      "ModelFilesForbidden", "may not use the folder of the model", "fsGroup")
+
+
+@cause
 def unknown_crash():
     world = server_log("unknown-crash", "Loading…\nSomething went wrong in module frobnicator\nServerError: cannot frobnicate the quux\nbye\n",
                        "CrashLoopBackOff", "crashes each time it is started: ServerError: cannot frobnicate the quux", "kserve-container",
