@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_FIELDS = 10, LONGEST_LIST = 4096, LONGEST_NAME = 128 };
+enum { MOST_MANAGERS = 10, MOST_FIELDS = 10, LONGEST_LIST = 4096, LONGEST_NAME = 128 };
 
 static const char cause_of_conflict[] = "FieldManagerConflict";
 
@@ -208,18 +208,20 @@ static bool is_listed(const json_t *causes, size_t index, const char *name) {
 static void list_owners(struct buffer *out, const json_t *causes, const struct kube_apply *apply) {
     size_t index;
     const json_t *cause;
-    bool first = true;
+    size_t shown = 0;
     json_array_foreach(causes, index, cause) {
         char name[LONGEST_NAME + 1];
-        if (out->too_long) /* the rest is not shown: thousands of managers cost nothing */
-            return;
         read_manager(json_text_at(cause, "message", NULL), name);
         if (!is_conflict(cause) || is_no_persons(name, apply->live, apply->manager) ||
             is_listed(causes, index, name))
             continue;
-        buffer_printf(out, "%s\"%s\" owns ", first ? "" : "; ", name);
+        if (shown == MOST_MANAGERS) { /* each costs a look at all causes */
+            buffer_append_text(out, "; and other managers");
+            return;
+        }
+        buffer_printf(out, "%s\"%s\" owns ", shown > 0 ? "; " : "", name);
         list_fields(out, causes, name, apply);
-        first = false;
+        shown++;
     }
 }
 
