@@ -236,13 +236,14 @@ static int ask_all(struct answer *out, const struct verifier *verifier, const ch
     for (size_t i = 0; i < VERIFY_DIALECTS; i++) {
         struct answer answer = {.kind = VERIFY_LATER};
         int result = ask_dialect(&answer, verifier, order[i], model, err);
-        if (i == 0 || (result == 0 && answer.kind != VERIFY_ABSENT)) {
+        bool absent = result == 0 && answer.kind == VERIFY_ABSENT;
+        if (i == 0 || (result == 0 && !absent)) {
             answer_free(out);
             *out = answer;
         } else {
             answer_free(&answer);
         }
-        if (result < 0 || answer.kind != VERIFY_ABSENT)
+        if (!absent)
             return result;
     }
     return 0;

@@ -161,12 +161,13 @@ static int judge_status(enum verify_answer *out, char **trouble, int status, str
 /*
  * A server that knows v1 says so even when it does not know the model: {"error": "Could not find
  * any versions of model qwen"} (TensorFlow Serving), {"error": "Model with name qwen does not
- * exist."} (KServe's own). One that does not know the path has a page, another field or an object
- * there.
+ * exist."} (KServe's own). One that does not know the path speaks of no model: {"error": "Not
+ * Found"} (Triton).
  */
 static bool is_unknown_v1_model(enum verify_dialect dialect, int status, const json_t *document) {
-    return dialect == VERIFY_V1 && status == 404 &&
-           json_is_string(json_object_get(document, "error"));
+    const char *error = json_string_value(json_object_get(document, "error"));
+    return dialect == VERIFY_V1 && status == 404 && error != NULL &&
+           strcasestr(error, "model") != NULL;
 }
 
 int verify_judge(enum verify_answer *out, char **trouble, enum verify_dialect dialect, int status,

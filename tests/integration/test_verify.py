@@ -27,7 +27,7 @@ LATE_SECONDS = 8
 LATE = f"{LATE_SECONDS}s"
 
 
-def serving(paths, *before, headers=()):
+def serving(paths, *before, headers=(), absent=b"not found"):
     """Answers by path, 404 else; the first requests get BEFORE, one after the other."""
     first = list(before)
     lock = threading.Lock()
@@ -35,7 +35,7 @@ def serving(paths, *before, headers=()):
     def handler(connection):
         while (request := connection.request()) is not None:
             with lock:
-                status, body = first.pop(0) if first else paths.get(request.target, (404, b"not found"))
+                status, body = first.pop(0) if first else paths.get(request.target, (404, absent))
             connection.answer(status, body, *headers)
 
     return handler
@@ -110,6 +110,20 @@ def test_a_runtime_that_is_labelled_v2_and_speaks_openai(verify):
         run = verify.run("v2", VERIFY_ENDPOINT=peer.url(""))
     assert run.code == 0, run.log
     assert targets(peer) == ["/v2/health/ready", "/v1/models"]
+
+
+@pytest.mark.parametrize("name, paths, asked", [
+    ("v2", {"/v1/models/v2": (200, b'{"model_version_status": [{"version": "1", "state": "AVAILABLE"}]}')},
+     ["/v2/health/ready", "/v1/models", "/v1/models/v2"]),  # TensorFlow Serving
+    ("v1", {"/v2/health/ready": (200, b""), "/v2/models/v1/ready": (200, b"")},
+     ["/v1/models/v1", "/v1/models", "/v2/health/ready", "/v2/models/v1/ready"]),  # Triton
+    ("openai", {"/v1/models/openai": (200, b'{"name": "openai", "ready": true}')}, ["/v1/models", "/v2/health/ready", "/v1/models/openai"]),
+])
+def test_a_server_of_the_last_protocol_that_is_asked(verify, name, paths, asked):
+    with Peer(serving(paths, absent=b'{"error":"Not Found"}')) as peer:
+        run = verify.run(name, VERIFY_ENDPOINT=peer.url(""))
+    assert run.code == 0, run.log
+    assert targets(peer) == asked
 
 
 def test_a_ready_server_without_the_model_is_not_enough(verify):

@@ -55,7 +55,10 @@ static void a_server_of_v1_that_does_not_know_the_model(void **state) {
     assert_int_equal(answer_of(VERIFY_V1, 404, tensorflow), VERIFY_UNKNOWN);
     assert_int_equal(answer_of(VERIFY_V1, 404, kserve), VERIFY_UNKNOWN);
     assert_int_equal(answer_of(VERIFY_V2, 404, kserve), VERIFY_ABSENT);
-    static const char *const strangers[] = {"", "404 page not found", "{\"detail\":\"Not Found\"}",
+    static const char *const strangers[] = {"",
+                                            "404 page not found",
+                                            "{\"detail\":\"Not Found\"}",
+                                            "{\"error\":\"Not Found\"}",
                                             "{\"error\":{\"message\":\"File Not Found\"}}",
                                             "<html>404</html>"};
     for (size_t i = 0; i < array_length(strangers); i++)
