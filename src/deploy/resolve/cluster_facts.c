@@ -500,6 +500,8 @@ int cluster_facts_survey(struct cluster_facts *out, struct cluster_gaps *gaps,
         result = kserve_probe_read(&facts.kserve, &batch.answers[PROBE], err);
     if (result == 0 && gaps->gitlab == NULL)
         (void)gitlab_access_from_machine(&facts.gitlab, inputs, deps, &gaps->gitlab);
+    if (gaps->gitlab != NULL && gaps->gitlab->kind == ERROR_CANCELED)
+        result = error_take(err, steal_pointer(gaps->gitlab));
     batch_free(&batch);
     if (result < 0)
         return -1;
