@@ -32,7 +32,7 @@ static void set_hint(struct error **err, const char *before, const char *name, c
     char text[400];
     snprintf(text, sizeof(text), "%s", name);
     text_make_printable(text);
-    if (strlen(text) <= 300 && text_is_utf8(text, strlen(text)))
+    if (strlen(text) <= 300)
         error_hint(err, "%s'%s'%s", before, text, after);
 }
 

@@ -156,7 +156,7 @@ static void clean_text(char *text, const char *secret) {
     if (!text_is_empty(secret) && strlen(secret) >= SHORTEST_SECRET && strstr(text, secret) != NULL)
         redact_text(text, secret);
     for (const char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f || (unsigned char)*at == 0xc2) {
+        if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f) {
             text_make_printable(text);
             return;
         }
