@@ -314,7 +314,7 @@ def ptx_of_a_newer_cuda():
 @cause
 def flash_attention():
     return server_log("flash-attention", TRACE + "RuntimeError: FlashAttention only supports Ampere GPUs or newer.\n" + ROOT_CAUSE, "GpuTooOld",
-                      "The GPU is too old for what the model server wants to do on it: RuntimeError: FlashAttention", "RUNTIME_NAME")
+                      "The GPU is too old for what the model server wants to do on it: RuntimeError: FlashAttention", "VLLM_ATTENTION_BACKEND")
 
 
 @cause
