@@ -67,6 +67,12 @@ static void use_plugin(struct world *world) {
     world->config.user.exec = &world->exec;
 }
 
+static struct kube_credential *credential_of(const struct world *world) {
+    struct kube_credential *credential = NULL;
+    assert_int_equal(kube_credential_new(&credential, &world->config, &world->deps, NULL), 0);
+    return credential;
+}
+
 #define ANSWER(status)                                                                             \
     "{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\","             \
     "\"status\":" status "}"
@@ -84,8 +90,7 @@ static void a_token_file_is_read_again_in_time(void **state) {
     struct world world;
     world_init(&world);
     use_file(&world);
-    struct kube_credential *credential = NULL;
-    assert_int_equal(kube_credential_new(&credential, &world.config, &world.deps, NULL), 0);
+    struct kube_credential *credential = credential_of(&world);
     expect(credential, "Bearer first");
     world.files[0].text = "  second\r\n";
     world.now = 49 * 1000;
@@ -103,18 +108,16 @@ static void a_file_that_is_gone_keeps_the_last_token(void **state) {
     struct world world;
     world_init(&world);
     use_file(&world);
-    struct kube_credential *credential = NULL;
-    assert_int_equal(kube_credential_new(&credential, &world.config, &world.deps, NULL), 0);
+    struct kube_credential *credential = credential_of(&world);
     expect(credential, "Bearer first");
     world.files[0] = (struct memory_file){NULL, NULL};
     world.now = 60 * 1000;
     expect(credential, "Bearer first");
     kube_credential_free(credential);
 
-    struct kube_credential *other = NULL;
+    struct kube_credential *other = credential_of(&world);
     struct kube_login login;
     cleanup_error struct error *error = NULL;
-    assert_int_equal(kube_credential_new(&other, &world.config, &world.deps, NULL), 0);
     assert_int_equal(kube_credential_get(other, &login, &error), -1);
     assert_int_equal(error->kind, ERROR_UNREACHABLE);
     assert_non_null(strstr(error->message, "/token"));
@@ -128,8 +131,7 @@ static void plain_http_gets_no_token(void **state) {
     world_init(&world);
     use_file(&world);
     world.config.server = plain;
-    struct kube_credential *credential = NULL;
-    assert_int_equal(kube_credential_new(&credential, &world.config, &world.deps, NULL), 0);
+    struct kube_credential *credential = credential_of(&world);
     expect(credential, "none");
     kube_credential_free(credential);
 }
@@ -139,8 +141,7 @@ static void a_plugin_runs_again_when_its_answer_ends(void **state) {
     struct world world;
     world_init(&world);
     use_plugin(&world);
-    struct kube_credential *credential = NULL;
-    assert_int_equal(kube_credential_new(&credential, &world.config, &world.deps, NULL), 0);
+    struct kube_credential *credential = credential_of(&world);
     world.answer =
         ANSWER("{\"token\":\"a\",\"expirationTimestamp\":\"1970-01-01T00:01:00Z\"}"); /* 60 s */
     expect(credential, "Bearer a");
@@ -160,10 +161,9 @@ static void expect_defeat(enum error_kind defeat, enum error_kind kind, bool hin
     world_init(&world);
     use_plugin(&world);
     world.defeat = defeat;
-    struct kube_credential *credential = NULL;
+    struct kube_credential *credential = credential_of(&world);
     struct kube_login login;
     cleanup_error struct error *error = NULL;
-    assert_int_equal(kube_credential_new(&credential, &world.config, &world.deps, NULL), 0);
     assert_int_equal(kube_credential_get(credential, &login, &error), -1);
     assert_int_equal(error->kind, kind);
     assert_string_equal(error->message, "exec plugin: it did not run");
