@@ -238,7 +238,7 @@ def test_listings_that_are_none(server, token, qwen, fault):
     outcome.hides(token)
 
 
-@pytest.mark.parametrize("fault", [Html(), Body("zzzz"), Body(""), Status(500), Status(403), Reset(), Reset(after=300), Truncate(), Close(after=250),
+@pytest.mark.parametrize("fault", [Html(), Body("zzzz"), Body(""), Status(500), Status(403), Reset(), Reset(after=300), Truncate(keep=200), Close(after=250),
                                    Body("0008NAK\nPACK\0\0\0\2\0\0\0\1garbage-garbage-garbage"), Body("0008NAK\n0013\x03remote: refused\n"),
                                    Body("0008NAK\n" + "0005\x01" * 100000)],
                          ids=["html", "garbage", "empty", "500", "403", "reset", "reset-inside", "truncated", "closed", "bad-pack", "side-band-error",
