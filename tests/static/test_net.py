@@ -21,9 +21,10 @@ def http_tool(static_build: StaticBuild) -> Path:
 
 
 @pytest.mark.parametrize("module", ["test_net.py", "test_net_tls.py"])
-def test_every_case_of_the_integration_suite_passes_with_musl_and_mbedtls(module: str, http_tool: Path):
+def test_every_case_of_the_integration_suite_passes_with_musl_and_mbedtls(module: str, http_tool: Path, tmp_path: Path):
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"integration/{module}"], cwd=ROOT / "tests",
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "inner"), f"integration/{module}"],
+        cwd=ROOT / "tests",
         env={**os.environ, "HTTP_TOOL": str(http_tool)}, capture_output=True, text=True, timeout=900, check=False,
     )
     assert run.returncode == 0, run.stdout[-8000:]
