@@ -42,6 +42,9 @@ int error_hint(struct error **err, const char *format, ...) __attribute__((forma
 /* Puts "CONTEXT: " before the message of *err. Always returns -1. */
 int error_wrap(struct error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts the text behind the message of *err. Always returns -1. */
+int error_append(struct error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Sets the HTTP status and (copied) Kubernetes reason of *err. Always returns -1. */
 int error_set_answer(struct error **err, int http_status, const char *reason);
 

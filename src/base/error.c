@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,24 +66,38 @@ int error_hint(struct error **err, const char *format, ...) {
     return -1;
 }
 
-int error_wrap(struct error **err, const char *format, ...) {
+/* "FORMATTED: MESSAGE", or "MESSAGEFORMATTED". Without memory the message stays as it is. */
+__attribute__((format(printf, 3, 0))) static void extend(struct error **err, bool before,
+                                                         const char *format, va_list arguments) {
     if (err == NULL || *err == NULL || is_static(*err))
-        return -1;
+        return;
 
-    cleanup_free char *context = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(&context, format, arguments);
-    va_end(arguments);
-    if (length < 0) {
-        context = NULL;
-        return -1;
-    }
+    char *more = NULL;
+    if (vasprintf(&more, format, arguments) < 0)
+        return;
     char *message = NULL;
-    if (asprintf(&message, "%s: %s", context, (*err)->message) < 0)
-        return -1;
+    int length = before ? asprintf(&message, "%s: %s", more, (*err)->message)
+                        : asprintf(&message, "%s%s", (*err)->message, more);
+    free(more);
+    if (length < 0)
+        return;
     free((*err)->message);
     (*err)->message = message;
+}
+
+int error_wrap(struct error **err, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    extend(err, true, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+int error_append(struct error **err, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    extend(err, false, format, arguments);
+    va_end(arguments);
     return -1;
 }
 

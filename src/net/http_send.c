@@ -188,15 +188,8 @@ static void settle_failure(struct http_batch *batch, struct slot *slot) {
     if (plan_retry(batch, slot, &outcome, error->message))
         return;
     slot->result->too_large = slot->transfer->body_too_large;
-    if (slot->attempts > 1) {
-        struct error *with_count = NULL;
-        error_new(&with_count, error->kind, "%s (attempt %d)", error->message, slot->attempts);
-        error_set_answer(&with_count, error->http_status, error->reason);
-        if (error->hint != NULL)
-            error_hint(&with_count, "%s", error->hint);
-        error_free(error);
-        error = with_count;
-    }
+    if (slot->attempts > 1)
+        error_append(&error, " (attempt %d)", slot->attempts);
     end_with_error(slot, steal_pointer(error));
 }
 

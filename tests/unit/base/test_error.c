@@ -14,6 +14,8 @@ static void making_and_wrapping(void **state) {
     assert_string_equal(error->message, "no README");
     assert_int_equal(error_wrap(&error, "project %d", 7), -1);
     assert_string_equal(error->message, "project 7: no README");
+    assert_int_equal(error_append(&error, " (attempt %d)", 2), -1);
+    assert_string_equal(error->message, "project 7: no README (attempt 2)");
     assert_null(error->hint);
     assert_int_equal(error_hint(&error, "first"), -1);
     assert_int_equal(error_hint(&error, "add %s", "one"), -1);
@@ -44,6 +46,7 @@ static void nobody_has_to_care(void **state) {
     struct error *none = NULL;
     assert_int_equal(error_hint(&none, "x"), -1);
     assert_int_equal(error_wrap(&none, "x"), -1);
+    assert_int_equal(error_append(&none, "x"), -1);
     assert_int_equal(error_set_kind(&none, ERROR_MODEL), -1);
     assert_null(none);
     error_free(NULL);
@@ -58,6 +61,7 @@ static void out_of_memory_is_shared_and_cannot_be_changed(void **state) {
     assert_ptr_equal(first, second);
     error_hint(&first, "x");
     error_wrap(&first, "x");
+    error_append(&first, "x");
     error_set_answer(&first, 1, "x");
     error_set_kind(&first, ERROR_MODEL); /* the shared one is in memory that cannot be written */
     assert_int_equal(first->kind, ERROR_INTERNAL);
