@@ -34,7 +34,8 @@ bool text_to_integer(const char *text, int64_t least, int64_t most, int64_t *out
 /*
  * Makes TEXT fit for one log line and for JSON, in place: control characters (C0, DEL, and C1 as
  * UTF-8) become spaces, so that a peer cannot move a terminal's cursor or forge lines; bytes that
- * are no UTF-8 (a proxy's Latin-1 page) become question marks. Returns TEXT.
+ * are no UTF-8 (a proxy's Latin-1 page) become question marks. Writes nothing where nothing is
+ * wrong. Returns TEXT.
  */
 char *text_make_printable(char *text);
 

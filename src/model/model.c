@@ -155,15 +155,10 @@ static void clean_text(char *text, const char *secret) {
         return;
     if (!text_is_empty(secret) && strlen(secret) >= SHORTEST_SECRET && strstr(text, secret) != NULL)
         redact_text(text, secret);
-    for (const char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f) {
-            text_make_printable(text);
-            return;
-        }
-    }
+    text_make_printable(text);
 }
 
-/* Writes only where something is wrong: the error of exhausted memory is constant. */
+/* Both write only where something is wrong: the error of exhausted memory is constant. */
 void model_clean_error(struct error **err, const char *secret) {
     if (err == NULL || *err == NULL)
         return;

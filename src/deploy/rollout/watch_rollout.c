@@ -221,8 +221,8 @@ static int judge_with_confirmation(struct rollout_watcher *watcher, struct verdi
  * state that never was ("no Deployment yet").
  */
 static int64_t silence_left(const struct rollout_watcher *watcher) {
-    bool told = watcher->shown != NULL || watcher->listed == (1U << watcher->count) - 1;
-    return told ? 0 : watcher->started_ms + FIRST_WORD_MS - clock_now(watcher->deps->clock);
+    bool all_listed = watcher->listed == (1U << watcher->count) - 1;
+    return all_listed ? 0 : watcher->started_ms + FIRST_WORD_MS - clock_now(watcher->deps->clock);
 }
 
 /* When it changes; else a heartbeat that says for how long. */
