@@ -14,7 +14,6 @@ import pytest
 from harness import alauda
 from harness.client import is_true
 from harness.kserve import inference_service
-from harness.process import wait_until
 from harness.scenario import CrashLoop, Gate, ImagePullError, Scenario
 
 VERSION = os.environ.get("KSERVE_VERSION", "0.16")
@@ -269,4 +268,4 @@ def test_wait_for_deleted(rollout):
     rollout.cluster.client.delete("InferenceService", "qwen", rollout.namespace)
     run = running.finish()
     assert run.code == 0 and "is deleted" in run.log, run.log
-    wait_until(lambda: rollout.cluster.client.find("InferenceService", "qwen", rollout.namespace) is None, 60, "the end of the service")
+    rollout.cluster.client.wait_gone("InferenceService", "qwen", rollout.namespace)

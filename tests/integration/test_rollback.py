@@ -9,7 +9,7 @@ import pytest
 
 from harness.client import is_true
 from harness.kserve import inference_service
-from harness.process import AT_ONCE, wait_until
+from harness.process import AT_ONCE
 from harness.scenario import CrashLoop, Gate, Scenario
 from net_peer import Peer, always
 
@@ -152,17 +152,12 @@ def test_a_service_that_was_deleted_is_not_made_again(failing):
     failing.node.scenario(failing.namespace, Scenario(load=gate))
     running = failing.start(ON_FAILURE="rollback")
     assert gate.reached.wait(60), running.log()
-    uid = failing.service()["metadata"]["uid"]
     failing.cluster.client.delete("InferenceService", "qwen", failing.namespace)
     run = running.finish()
     assert run.code == 7 and "not rolled back" in run.log, run.log
-
-    def live():
-        return failing.cluster.client.find("InferenceService", "qwen", failing.namespace)
-
     # The run ends at the deletion's mark; KServe's finalizer keeps the object for some time more.
-    wait_until(lambda: (live() or {"metadata": {}})["metadata"].get("uid") != uid, 30, "the deleted service is gone")
-    assert live() is None
+    failing.cluster.client.wait_gone("InferenceService", "qwen", failing.namespace)
+    assert failing.cluster.client.find("InferenceService", "qwen", failing.namespace) is None
 
 
 def test_a_rollback_that_fails_says_so(place, node, cluster):

@@ -1,19 +1,12 @@
 """What is easily taken for a failure and is none, and what is easily taken for another cause: the texts around it hold the words of that one."""
 
-from cause import create
+from cause import ALL, cause, create
 from causes_image import RESOLVE, pull
 from causes_pod import refused
 from causes_server import ROOT_CAUSE, crash, server_log
 from causes_serverless import knative_service, serverless
 from world import (
     HASH, HASH_ANNOTATION, IMAGE, LABEL, RUNTIME, START, World, ended, finished, running, scheduled, server_is, terminated, unscheduled, waiting)
-
-ALL = []
-
-
-def add(function):
-    ALL.append(function)
-    return function
 
 
 def among(name, build, *more, **named):
@@ -118,7 +111,7 @@ for row in [
     among(row[0], pull, *row[1:])
 
 
-@add
+@cause
 def image_pulled_again_slowly():
     """One broken connection; the node pulls again for minutes, and the pod's status still says ImagePullBackOff."""
     world, pod = create("image-pulled-again-slowly")
@@ -138,7 +131,7 @@ def image_pulled_again_slowly():
 # ---- volumes ----
 
 
-@add
+@cause
 def volume_attached_after_all():
     """The old pod gave its disk back after a minute; the node then works on it without a word."""
     world, pod = create("volume-attached-after-all")
@@ -163,7 +156,7 @@ def mount_times_out(name, times):
     return world
 
 
-@add
+@cause
 def volume_cache_not_filled_yet():
     """What a kubelet says once of many pods, and which is over half a second later."""
     world = mount_times_out("volume-cache-not-filled-yet", 1).after(200)
@@ -172,7 +165,7 @@ def volume_cache_not_filled_yet():
     return world
 
 
-@add
+@cause
 def volume_times_out_again():
     world = mount_times_out("volume-times-out-again", 2)
     world.expect("failed", "VolumeCannotBeMounted", "repeated", "failed to sync configmap cache", "storage")

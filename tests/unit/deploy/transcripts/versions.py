@@ -4,9 +4,9 @@
 the Deployment has the new template already, then Unknown. None of them touches Ready when a spec cannot be built.
 """
 
+from cause import ALL
 from world import OLD_HASH, OLD_URI, URI, World, ended, running, scheduled, server_is, serving, terminated, waiting
 
-ALL = []
 VERSIONS = ("0.14", "0.15", "0.16", "0.19", "0.20")
 STAYS_READY = ("0.14", "0.15", "0.20")
 
